@@ -1,0 +1,68 @@
+import { chmodSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { Kysely } from 'kysely';
+import { PalyraError } from '../kernel/errors.ts';
+import { migrateToLatest } from './migrate.ts';
+import type { Schema } from './schema.ts';
+import { NodeSqliteDialect } from './sqlite-dialect.ts';
+import { sqliteFailure } from './sqlite-failure.ts';
+import type { Executor, Store } from './store.ts';
+import { TurnWriter } from './turn-writer.ts';
+
+export interface SqliteStoreOptions {
+  /** Path of the database file; its folder must exist. */
+  readonly path: string;
+  /** Called once per commit with the number of writes that shared it. */
+  readonly onCommit?: (writes: number) => void;
+  /**
+   * The disk refused a sync: what was written before is uncertain, so the process must end and recover (retrying a
+   * sync after an error loses data silently).
+   */
+  readonly onDiskFailure?: (cause: Error) => void;
+}
+
+const BUSY_TIMEOUT_MS = 5_000;
+
+function open(path: string, { readOnly }: { readonly readOnly: boolean }): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  // FULL: every commit is on disk when it returns. A WAL of SQLite's own length is overwritten, not appended to.
+  db.exec('pragma journal_mode=wal; pragma synchronous=full; pragma temp_store=memory; pragma cache_size=-16384');
+  if (readOnly) db.exec('pragma query_only=on');
+  return db;
+}
+
+/**
+ * Opens the database of a single daemon, with its tables made or brought to this version.
+ * Errors: `database_damaged`, `database_newer`, `disk_full`, `no_permission`.
+ */
+export async function openSqliteStore({ path, onCommit, onDiskFailure }: SqliteStoreOptions): Promise<Store> {
+  try {
+    const writing = open(path, { readOnly: false });
+    chmodSync(path, 0o600);
+    const db: Executor = new Kysely<Schema>({ dialect: new NodeSqliteDialect(writing) });
+    await migrateToLatest(db, 'sqlite');
+    const reading = open(path, { readOnly: true });
+    const reader: Executor = new Kysely<Schema>({ dialect: new NodeSqliteDialect(reading) });
+    const translate = (cause: unknown): Error => {
+      const failure = sqliteFailure(cause, path);
+      if (failure instanceof PalyraError && failure.code === 'store_failed') onDiskFailure?.(failure);
+      return failure;
+    };
+    const writer = new TurnWriter({ db, translate, ...(onCommit !== undefined && { onCommit }) });
+    let closed: Promise<void> | undefined;
+    return {
+      dialect: 'sqlite',
+      reader,
+      write: (op) => writer.write(op),
+      close() {
+        closed ??= writer.idle().then(() => {
+          reading.close();
+          writing.close();
+        });
+        return closed;
+      },
+    };
+  } catch (cause) {
+    throw sqliteFailure(cause, path);
+  }
+}
