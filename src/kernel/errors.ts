@@ -51,7 +51,7 @@ export const FAULTS = {
   invalid_argument: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'A field of a request does not fit its schema.'),
   config_invalid: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'A configuration file or variable is wrong.'),
   policy_invalid: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'node-policy.json does not fit its schema.'),
-  pin_malformed: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'The PIN has a typing error; nothing was sent.'),
+  pin_malformed: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'The PIN or token has a typing error; nothing was sent.'),
   payload_too_large: fault('RESOURCE_EXHAUSTED', 413, 2, 'permanent', 'A request body or field is above its limit.'),
   method_not_allowed: fault('UNIMPLEMENTED', 405, 2, 'permanent', 'The route exists, but not for this HTTP method.'),
   unsupported_platform: fault('UNIMPLEMENTED', 501, 2, 'permanent', 'This operating system cannot do that.'),
