@@ -52,6 +52,8 @@ export interface WatchOffsets {
 }
 
 export interface Watcher {
+  /** Whether an attached request waits for its acknowledgements; an observer (false) may miss bytes instead. */
+  readonly holds?: boolean;
   /**
    * Called in order, never before `watch` has returned. At most LIMITS.requestCreditBytes of output are delivered
    * beyond what was acknowledged, so a watcher may buffer without a limit of its own.

