@@ -40,6 +40,44 @@ export const LIMITS = {
   /** Structured (non-stream) output of a capability. */
   outputJsonBytes: 256 * KIB,
   httpBodyBytes: 1 * MIB,
+  /** A browser's cookies and a bearer token fit many times. */
+  httpHeaderBytes: 16 * KIB,
+  httpHeaderFields: 100,
+  /** A caller that sends its head or body more slowly holds a connection for nothing. */
+  httpHeaderMs: 30 * SECOND,
+  httpBodyMs: 30 * SECOND,
+  httpConnections: 1024,
+  /** Open watch streams of one operator. */
+  streamsPerOperator: 512,
+  /** Failed credentials before further failing ones are told to wait; a right one is never refused. */
+  failedCredentialsPerSource: 10,
+  failedCredentials: 200,
+  failedCredentialsMs: 5 * MINUTE,
+  /** A revoked token works no longer than this on another daemon of the fleet. */
+  operatorCacheMs: SECOND,
+  /** The operator client acknowledges output in steps of this, and when the stream rests. */
+  watchAckBytes: 256 * KIB,
+  watchIdleAckMs: 50,
+  /** How long the operator client looks for its daemon again after it lost it in the middle of a request. */
+  reattachMs: 2 * MINUTE,
+  /** Output gathered per stream for a JSON document; more is cut and said to be. */
+  jsonOutputBytes: 16 * MIB,
+  /** One filesystem.read, where the owner sets no other: whoever wants more asks for ranges. */
+  fileReadBytes: 16 * 1024 * MIB,
+  /** Entries of one answer of filesystem.list, and what is asked for by default. */
+  listEntriesLargest: 1000,
+  listEntries: 500,
+  /** JSON of one such answer; stays below outputJsonBytes with what stands around it. */
+  listBytes: 192 * KIB,
+  /** One argument, or a script line: the kernel takes 128 KiB with the NUL at its end. */
+  argumentBytes: 128 * KIB - 1,
+  /** A pipe that another process holds open is let go when it was quiet for this long after the program's end … */
+  pipeQuietMs: 250,
+  /** … or gave this much: more than a pipe can hold, so nothing of the program itself is lost. */
+  pipeAfterExitBytes: 4 * MIB,
+  /** What is still in the pipes of a killed program has this long to reach a reader that may be gone. */
+  killedOutputMs: 1 * SECOND,
+  policyFileBytes: 1 * MIB,
   nameLength: 64,
   pathLength: 4096,
   capabilityNameLength: 64,
