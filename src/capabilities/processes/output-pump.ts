@@ -19,7 +19,7 @@ export class ProgramOver {
   }
 
   /** Calls `run` when the program is over, at once if it is; the returned function takes that back. */
-  then(run: () => void): () => void {
+  call(run: () => void): () => void {
     if (this.#over) {
       run();
       return () => undefined;
@@ -72,7 +72,7 @@ export async function pumpOutput(stream: Readable, sink: OutputSink, over: Progr
 /** Calls `run` once the program is over and then `pipeQuietMs` passed; the returned function stops that. */
 function whenQuiet(over: ProgramOver, clock: Clock, run: () => void): () => void {
   let stopTimer: (() => void) | undefined;
-  const stopWaiting = over.then(() => {
+  const stopWaiting = over.call(() => {
     stopTimer = clock.after(LIMITS.pipeQuietMs, run);
   });
   return () => {
