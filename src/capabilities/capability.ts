@@ -79,13 +79,13 @@ export type Decision =
       readonly hint?: string | undefined;
     };
 
-export interface CapabilityLimits {
+interface CapabilityLimits {
   /** Requests of this capability that run at the same time, where the policy says nothing else. */
   readonly concurrency: number;
 }
 
 /** How much trust a capability needs: shown where somebody grants it. */
-export type Risk = 'harmless' | 'reads' | 'executes';
+type Risk = 'harmless' | 'reads' | 'executes';
 
 export interface Capability<Input = unknown, Rules = unknown> {
   readonly name: string;

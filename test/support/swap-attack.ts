@@ -8,8 +8,8 @@ const fs = require('node:fs');
 const { swaps, stop } = workerData;
 const flag = new Int32Array(stop);
 let rounds = 0;
-// An even count leaves everything in its place.
-while (Atomics.load(flag, 0) === 0 || rounds % 2 === 1) {
+// Four rounds leave everything in its place, also nested swaps.
+while (Atomics.load(flag, 0) === 0 || rounds % 4 !== 0) {
   for (const [one, other, spare] of swaps) {
     fs.renameSync(one, spare);
     fs.renameSync(other, one);

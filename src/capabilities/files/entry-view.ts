@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { BigIntStats } from 'node:fs';
 import * as z from 'zod';
 
-export const entryKinds = ['file', 'directory', 'symlink', 'fifo', 'socket', 'device', 'unknown'] as const;
+const entryKinds = ['file', 'directory', 'symlink', 'fifo', 'socket', 'device', 'unknown'] as const;
 export type EntryKind = (typeof entryKinds)[number];
 
 export function entryKind(stats: BigIntStats): EntryKind {

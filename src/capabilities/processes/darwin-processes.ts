@@ -22,6 +22,7 @@ export function darwinProcesses(): ProcessHost {
     unavailable: () => undefined,
     defaultPath: ['/usr/local/bin', '/opt/homebrew/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'],
     defaultShells: ['/bin/sh', '/bin/bash', '/bin/zsh'],
+    topFolders: ['/'],
     environment: posixEnvironment,
     scriptArguments: (_shell, line) => ['-c', line],
     openProgram: open,
@@ -39,6 +40,7 @@ export function darwinProcesses(): ProcessHost {
       throw new PalyraError('policy_denied', `programs cannot run as ${name} on macOS, only as ${own.name}`);
     },
     start: (order) => startByPath(order, endTree),
+    ready: async () => undefined,
     // Its marks can be read with ps only while they are ours; groups recorded by pid alone may be strangers by now.
     sweep: async () => ({ treeKill: 'best_effort', survivors: [], ended: [] }),
   };

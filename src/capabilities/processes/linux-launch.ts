@@ -13,8 +13,8 @@ export interface Launch {
 const INHERITED = '/proc/self/fd/3';
 
 // Joins the group before the program runs, so that none of its children is born outside. Nothing of the request is
-// in the text of the script.
-const ENTER_GROUP = 'echo $$ >"$0/cgroup.procs" && exec "$@"';
+// in the text of the script. A group that is gone meanwhile is no reason not to run: marks find the tree as well.
+const ENTER_GROUP = '{ echo $$ >"$0/cgroup.procs"; } 2>/dev/null; exec "$@"';
 // Only bash can give a program another name than its path.
 const WITH_NAME = 'exec -a "$0" "$@"';
 
@@ -35,7 +35,7 @@ export function linuxLaunch({ program, args, account, limits, cgroup, byPath }: 
   }
   if (byPath) return { file, args: [...before, program.path, ...args], argv0: undefined, passProgram: false };
   const bash = firstOf(['/bin/bash', '/usr/bin/bash']);
-  const named = bash === undefined ? [] : [bash, '-p', '-c', WITH_NAME, program.path];
+  const named = bash === undefined ? [] : [bash, '--norc', '-p', '-c', WITH_NAME, program.path];
   return { file, args: [...before, ...named, INHERITED, ...args], argv0: undefined, passProgram: true };
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { LIMITS } from '../../kernel/limits.ts';
 import { procMissing } from '../files/descriptor-walk.ts';
+import { forbidCoreDumps } from './core-dumps.ts';
 import { endProcesses } from './end-processes.ts';
 import { linuxAccount } from './linux-account.ts';
 import { openLinuxFolder } from './linux-folder.ts';
@@ -22,11 +23,11 @@ import type { RequestCgroup } from './request-cgroups.ts';
 import { exitOf, ownStreams, type Spawned, spawnFailure, spawnProgram } from './spawned.ts';
 import { openStreams, type StandardStreams } from './standard-streams.ts';
 
+type Pipes = Pick<PipePool, 'take' | 'warm'>;
 type Leader = Pick<RunningProgram, 'pid' | 'startTime'>;
 
 /** Programs on Linux: the checked file runs, in the checked folder, in a group that can be ended as a whole. */
-export function linuxProcesses(): ProcessHost {
-  const pool = new PipePool();
+export function linuxProcesses(pool: Pipes = new PipePool()): ProcessHost {
   let native: NativeTest | undefined;
   const isNative: NativeTest = (header) => {
     native ??= nativeTest();
@@ -36,6 +37,7 @@ export function linuxProcesses(): ProcessHost {
     unavailable: procMissing,
     defaultPath: ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'],
     defaultShells: ['/bin/sh', '/bin/bash', '/bin/zsh'],
+    topFolders: ['/'],
     environment: posixEnvironment,
     scriptArguments: (_shell, line) => ['-c', line],
     openProgram: (path) => openLinuxProgram(path, isNative),
@@ -43,6 +45,9 @@ export function linuxProcesses(): ProcessHost {
     openFolder: openLinuxFolder,
     account: linuxAccount,
     start: (order) => start(order, pool),
+    async ready() {
+      await Promise.all([forbidCoreDumps(), pool.warm()]);
+    },
     async sweep(deviceId, recorded, clock) {
       const tree = new LinuxTree({ leaders: recorded, mark: `${DEVICE_MARK}=${deviceId}` });
       const found = (await tree.members()).map(({ pid }) => pid);
@@ -52,7 +57,7 @@ export function linuxProcesses(): ProcessHost {
   };
 }
 
-async function start(order: StartOrder, pool: PipePool): Promise<RunningProgram> {
+async function start(order: StartOrder, pool: Pipes): Promise<RunningProgram> {
   const launch = linuxLaunch(order);
   const streams = await openStreams(pool, order.stdin, order.account);
   let child: Spawned;

@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { systemCode } from '../../kernel/errors.ts';
 
 const MOST_LINKS = 40;
 const STICKY = 0o1000;
@@ -7,9 +8,18 @@ const OTHERS_WRITE = 0o022;
 
 /**
  * Why somebody else than these users could make `path` name another file: each folder and link on the way is looked
- * at, link by link. Undefined when nobody could. The system's errors rise.
+ * at, link by link. Undefined when nobody could.
  */
 export function chainFault(path: string, owners: readonly number[]): string | undefined {
+  try {
+    return faultOnTheWay(path, owners);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return `${path} cannot be followed to its end (${systemCode(error)})`;
+  }
+}
+
+function faultOnTheWay(path: string, owners: readonly number[]): string | undefined {
   let links = 0;
   let done = '/';
   let open = components(path);

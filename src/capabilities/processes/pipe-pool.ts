@@ -1,15 +1,18 @@
-// Linux: real pipes for the standard streams. What Node calls a pipe is a socket, and a program that opens
-// /dev/stderr or /dev/stdin then fails with "No such device or address". Node cannot make pipes; mkfifo can.
-import { chownSync, closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Linux: real pipes for the standard streams. What Node calls a pipe is a socket: a program that opens /dev/stderr or
+// /dev/stdin then fails with "No such device or address", and bash takes the node for rshd and reads ~/.bashrc.
+// Node cannot make pipes. A FIFO would do, were it not that opening one waits for the other end. bash can make some.
+import { chownSync, closeSync, constants, openSync, writeSync } from 'node:fs';
 import { execa } from 'execa';
 import { systemCode } from '../../kernel/errors.ts';
 import { descriptorPath, O_PATH } from '../files/descriptor-walk.ts';
 
-const PER_BATCH = 24;
+const PER_BATCH = 16;
 /** Idle pipes that are kept; each is one descriptor. */
 const MOST_IDLE = 96;
+const LONGEST_MS = 5000;
+
+// Opens that many pipes, each for reading and writing, says their numbers, and waits for the end of its input.
+const MAKE_PIPES = 'for ((i = 0; i < $1; i++)); do exec {p}<> <(:); echo $p; done; echo; read -r _';
 
 /** Both ends of a pipe, open. */
 export interface OpenPipe {
@@ -21,83 +24,113 @@ export interface OpenPipe {
   discard(): void;
 }
 
-/** Nameless FIFOs, made a batch at a time and used again. */
+/** Pipes, made a batch at a time and used again. */
 export class PipePool {
-  readonly #idle: number[] = [];
+  readonly #fresh: number[] = [];
+  readonly #used: number[] = [];
   #filling: Promise<void> | undefined;
   #impossible = false;
+  readonly #shell: string;
+
+  constructor(shell = 'bash') {
+    this.#shell = shell;
+  }
+
+  /** Makes the first pipes, so that no request has to wait for them. */
+  async warm(): Promise<void> {
+    if (this.#fresh.length === 0 && !this.#impossible) await this.#refill();
+  }
 
   /**
    * A pipe; undefined on a machine that cannot make one. For another user it is a new one that belongs to that user
-   * and is never used again: a program may have kept its inode.
+   * and is never used again: a program may have kept a hold of it.
    */
   async take(owner?: { readonly uid: number; readonly gid: number }): Promise<OpenPipe | undefined> {
-    while (this.#idle.length === 0) {
+    let anchor = owner === undefined ? this.#used.pop() : undefined;
+    anchor ??= this.#fresh.pop();
+    while (anchor === undefined) {
       if (this.#impossible) return undefined;
-      this.#filling ??= this.#fill().finally(() => {
-        this.#filling = undefined;
-      });
-      await this.#filling;
+      await this.#refill();
+      anchor = this.#fresh.pop();
     }
-    const anchor = owner === undefined ? this.#idle.pop() : this.#idle.shift();
-    if (anchor === undefined) return undefined;
+    const held = anchor;
     try {
-      const path = descriptorPath(anchor);
-      if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
-      return this.#open(anchor, path, owner === undefined);
+      return openPipe(held, owner, () => {
+        if (owner === undefined && this.#used.length < MOST_IDLE && !hasReader(held)) this.#used.push(held);
+        else closeSync(held);
+      });
     } catch (error) {
-      closeSync(anchor);
+      closeSync(held);
       throw error;
     }
   }
 
-  #open(anchor: number, path: string, reusable: boolean): OpenPipe {
-    // The first end must not wait for the second; with both there, the program's end waits as programs expect.
-    const probe = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const writeFd = openSync(path, constants.O_WRONLY);
-    const readFd = openSync(path, constants.O_RDONLY);
-    closeSync(probe);
-    const discard = (): void => closeSync(anchor);
-    const recycle = (): void => {
-      if (reusable && this.#idle.length < MOST_IDLE && !hasReader(path)) this.#idle.push(anchor);
-      else discard();
-    };
-    return { readFd, writeFd, recycle, discard };
+  #refill(): Promise<void> {
+    this.#filling ??= this.#fill().finally(() => {
+      this.#filling = undefined;
+    });
+    return this.#filling;
   }
 
   async #fill(): Promise<void> {
-    let folder: string;
-    try {
-      folder = mkdtempSync(join(tmpdir(), 'palyra-pipes-'));
-    } catch (error) {
-      if (systemCode(error) === undefined) throw error;
-      this.#impossible = true;
-      return;
-    }
-    const paths = Array.from({ length: PER_BATCH }, (_, index) => join(folder, String(index)));
-    const made = await execa('mkfifo', ['-m', '600', ...paths], {
+    const helper = execa(this.#shell, ['--norc', '-p', '-c', MAKE_PIPES, 'pipes', String(PER_BATCH)], {
       reject: false,
       extendEnv: false,
       env: { PATH: '/usr/bin:/bin' },
-      stdio: 'ignore',
+      stdio: ['pipe', 'pipe', 'ignore'],
+      cwd: '/',
       cleanup: false,
+      timeout: LONGEST_MS,
     });
+    let made = 0;
     try {
-      if (!made.failed) for (const path of paths) this.#idle.push(openSync(path, O_PATH | constants.O_NOFOLLOW));
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
+      for await (const line of helper) {
+        // The empty line is the last one: the helper goes, and with it this loop.
+        if (line === '') {
+          helper.stdin.end();
+          continue;
+        }
+        // Names the pipe without being one of its ends: so it outlives the helper, and end of file can be seen.
+        this.#fresh.push(openSync(`/proc/${helper.pid}/fd/${line}`, O_PATH));
+        made += 1;
+      }
+    } catch (error) {
+      // Somewhere even own processes are hidden; the streams are Node's then.
+      if (systemCode(error) === undefined) throw error;
+      helper.kill();
     }
-    this.#impossible = made.failed;
+    await helper;
+    this.#impossible = made === 0;
   }
 }
 
-/** A reader that is left could take bytes of the next request. */
-function hasReader(path: string): boolean {
+function openPipe(
+  anchor: number,
+  owner: { readonly uid: number; readonly gid: number } | undefined,
+  recycle: () => void,
+): OpenPipe {
+  const path = descriptorPath(anchor);
+  // Or that user could not open its own /dev/stderr.
+  if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+  const writeFd = openSync(path, constants.O_WRONLY);
   try {
-    closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
+    return { readFd: openSync(path, constants.O_RDONLY), writeFd, recycle, discard: () => closeSync(anchor) };
+  } catch (error) {
+    closeSync(writeFd);
+    throw error;
+  }
+}
+
+/** Somebody who kept the reading end would get bytes of the next request. */
+function hasReader(anchor: number): boolean {
+  const fd = openSync(descriptorPath(anchor), constants.O_WRONLY | constants.O_NONBLOCK);
+  try {
+    writeSync(fd, '\n');
     return true;
   } catch (error) {
-    if (systemCode(error) === 'ENXIO') return false;
+    if (systemCode(error) === 'EPIPE') return false;
     throw error;
+  } finally {
+    closeSync(fd);
   }
 }

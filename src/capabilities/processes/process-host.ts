@@ -92,6 +92,8 @@ export interface ProcessHost {
   unavailable(): string | undefined;
   readonly defaultPath: readonly string[];
   readonly defaultShells: readonly string[];
+  /** The folders that hold all others. */
+  readonly topFolders: readonly string[];
   /** What every program finds in its environment before policy and request add to it; nothing of the node's own. */
   environment(account: Account, path: readonly string[]): Record<string, string>;
   /** How a shell is given a line so that it reads it byte for byte. Errors: policy_denied (a shell we cannot feed). */
@@ -106,6 +108,8 @@ export interface ProcessHost {
   account(name: string): Promise<Account>;
   /** Errors: program_not_executable, spawn_failed. */
   start(order: StartOrder): Promise<RunningProgram>;
+  /** Once, at the start of the node: no core files from here on, and what the first request needs is there. */
+  ready(): Promise<void>;
   /** Ends what an earlier run of this device left: by the mark in its environment and by the record. */
   sweep(deviceId: string, recorded: readonly RecordedProcess[], clock: Clock): Promise<TreeEnd & { ended: number[] }>;
 }

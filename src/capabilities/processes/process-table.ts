@@ -10,6 +10,9 @@ export interface ProcessEntry {
   readonly session: number;
   /** Clock ticks since boot: with the pid it names the process for good. */
   readonly startTime: string;
+  /** One letter: R, S, D, T, Z, … */
+  readonly state: string;
+  /** It is over; only its parent has not looked yet. */
   readonly zombie: boolean;
 }
 
@@ -43,6 +46,7 @@ export function processEntry(pid: number): ProcessEntry | undefined {
     group: Number(group),
     session: Number(session),
     startTime: fields[19] ?? '',
+    state,
     zombie: state === 'Z' || state === 'X',
   };
 }

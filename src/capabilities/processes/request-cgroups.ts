@@ -25,7 +25,8 @@ export interface RequestCgroup {
 /** The part of the cgroup tree that requests of one device run in. */
 export interface RequestCgroups {
   readonly path: string;
-  create(requestId: string): RequestCgroup;
+  /** A group for a request; undefined when it cannot be made any more. */
+  create(requestId: string): RequestCgroup | undefined;
   /** Groups that are there: of requests that run, or of an earlier process of this device. */
   existing(): RequestCgroup[];
   /** Removes what is empty. For the end of the process. */
@@ -77,7 +78,13 @@ function requestCgroups(path: string): RequestCgroups {
     create(requestId) {
       for (const old of lingering) if (removeGroup(old)) lingering.delete(old);
       const group = join(path, `req-${requestId}`);
-      mkdirSync(group, { recursive: true });
+      try {
+        mkdirSync(group, { recursive: true });
+      } catch (error) {
+        // systemd may have taken back what it did not delegate.
+        if (systemCode(error) === undefined) throw error;
+        return undefined;
+      }
       return { ...requestCgroup(group), remove: () => removeGroup(group) || (lingering.add(group), false) };
     },
     existing: () => subgroups(path).map(requestCgroup),

@@ -6,7 +6,7 @@ import { showPath } from '../files/path-text.ts';
 import type { ProgramEnd } from './process-host.ts';
 
 /** What becomes of descriptor 0, 1, 2 and further ones in the child. */
-export type ChildDescriptors = readonly ['ignore' | 'pipe' | number, 'pipe' | number, 'pipe' | number, ...number[]];
+type ChildDescriptors = readonly ['ignore' | 'pipe' | number, 'pipe' | number, 'pipe' | number, ...number[]];
 
 interface SpawnOptions {
   readonly stdio: ChildDescriptors;

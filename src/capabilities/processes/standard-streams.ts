@@ -18,7 +18,7 @@ export interface StandardStreams {
 
 /** Opens pipes for a program; undefined where there are none (the caller takes what Node offers). */
 export async function openStreams(
-  pool: PipePool,
+  pool: Pick<PipePool, 'take'>,
   withStdin: boolean,
   owner?: { readonly uid: number; readonly gid: number },
 ): Promise<StandardStreams | undefined> {

@@ -20,6 +20,7 @@ export function windowsProcesses(): ProcessHost {
     unavailable: () => undefined,
     defaultPath: [`${SYSTEM}\\System32`, SYSTEM, `${SYSTEM}\\System32\\WindowsPowerShell\\v1.0`],
     defaultShells: [POWERSHELL],
+    topFolders: ['C:\\'],
     environment: windowsEnvironment,
     scriptArguments,
     openProgram: open,
@@ -42,6 +43,7 @@ export function windowsProcesses(): ProcessHost {
       throw new PalyraError('policy_denied', `programs cannot run as ${name} on Windows, only as ${own.name}`);
     },
     start: (order) => startByPath(order, endTree),
+    ready: async () => undefined,
     // A pid alone is no proof here that the process is the recorded one.
     sweep: async () => ({ treeKill: 'best_effort', survivors: [], ended: [] }),
   };

@@ -36,7 +36,7 @@ const variables = z.record(
 );
 
 /** What the owner says about running programs. */
-export const shellPolicy = (host: Pick<ProcessHost, 'defaultPath' | 'defaultShells'>) =>
+export const shellPolicy = (host: Pick<ProcessHost, 'defaultPath' | 'defaultShells' | 'topFolders'>) =>
   z.strictObject({
     /** `any`, or one rule for each way to call a program. */
     programs: z.union([z.literal('any'), z.array(programRule).max(256)]).default([]),
@@ -65,7 +65,11 @@ export const shellPolicy = (host: Pick<ProcessHost, 'defaultPath' | 'defaultShel
       )
       .max(256)
       .default([]),
-    cwd_roots: z.array(folderPath).min(1).max(64).default(['/']),
+    cwd_roots: z
+      .array(folderPath)
+      .min(1)
+      .max(64)
+      .default([...host.topFolders]),
     /** Where programs start when the request says nothing; the home of their user otherwise. */
     default_cwd: folderPath.optional(),
     /** User to run programs as; needs a node that runs as root. */

@@ -4,8 +4,8 @@ import { LIMITS } from '../../kernel/limits.ts';
 
 export type Capabilities = ReadonlyMap<string, Capability>;
 
-export const verdicts = ['allow', 'ask', 'deny'] as const;
-export type Verdict = (typeof verdicts)[number];
+const verdicts = ['allow', 'ask', 'deny'] as const;
+type Verdict = (typeof verdicts)[number];
 
 /** What the owner can say about every capability; the rest of an entry is the capability's own. */
 const common = {

@@ -13,7 +13,9 @@ type Issue = z.core.$ZodIssue;
 
 /** What zod found, with the names that were probably meant, and one story for each union instead of all. */
 export function policyFaults(schema: z.core.$ZodType, issues: readonly Issue[]): PolicyFault[] {
-  return issues.flatMap((issue) => faultsOf(schema, issue, []));
+  const faults = issues.flatMap((issue) => faultsOf(schema, issue, []));
+  // A name with a slip in it is often why another one is missing.
+  return faults.toSorted((one, other) => Number(one.meant === undefined) - Number(other.meant === undefined));
 }
 
 function faultsOf(schema: z.core.$ZodType, issue: Issue, above: readonly PropertyKey[]): PolicyFault[] {
@@ -31,8 +33,12 @@ function faultsOf(schema: z.core.$ZodType, issue: Issue, above: readonly Propert
     if (branch !== undefined) return branch.flatMap((inner) => faultsOf(schema, inner, path));
     return [{ path, message: 'is none of the forms that are possible here' }];
   }
-  const { message } = issue;
-  return [{ path, message: message.charAt(0).toLowerCase() + message.slice(1) }];
+  return [{ path, message: sentence(issue.message) }];
+}
+
+function sentence(message: string): string {
+  if (message.endsWith('received undefined')) return 'is missing';
+  return message.replace(/^Invalid (?:input|option|key in record): /, 'is wrong: ');
 }
 
 /** The form that was meant: one of the right type, with the least wrong about it. */
