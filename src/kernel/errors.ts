@@ -44,6 +44,7 @@ export const FAULTS = {
   store_failed: fault('INTERNAL', 500, 1, 'permanent', 'The database refused a write; nothing was accepted.'),
   disk_full: fault('RESOURCE_EXHAUSTED', 507, 1, 'transient', 'The disk that holds the home folder is full.'),
   database_damaged: fault('DATA_LOSS', 500, 1, 'permanent', 'The database file is not readable as a database.'),
+  integrity_mismatch: fault('DATA_LOSS', 502, 1, 'transient', 'The bytes that arrived are not those the node read.'),
   database_newer: fault('FAILED_PRECONDITION', 500, 1, 'permanent', 'The database was written by a newer version.'),
 
   // 2: usage and validation
@@ -95,6 +96,8 @@ export const FAULTS = {
   store_unavailable: fault('UNAVAILABLE', 503, 4, 'transient', 'The database does not answer; nothing was accepted.'),
 
   // 5: denied
+  host_not_allowed: fault('PERMISSION_DENIED', 421, 5, 'permanent', 'The Host header is not a name of this daemon.'),
+  origin_not_allowed: fault('PERMISSION_DENIED', 403, 5, 'permanent', 'A page of another origin made the request.'),
   permission_denied: fault('PERMISSION_DENIED', 403, 5, 'permanent', 'The role of the operator does not allow it.'),
   policy_denied: fault('PERMISSION_DENIED', 403, 5, 'permanent', "The node owner's policy does not allow it."),
   path_outside_roots: fault('PERMISSION_DENIED', 403, 5, 'permanent', 'The path is not inside an allowed root.'),
