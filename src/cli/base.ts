@@ -1,7 +1,8 @@
 import { Command } from '@oclif/core/command';
 import * as Flags from '@oclif/core/flags';
 import { palyraHome } from '../kernel/paths.ts';
-import { describeError, renderError } from './describe-error.ts';
+import { describeError, type ErrorReport, renderError } from './describe-error.ts';
+import { ownWords } from './own-words.ts';
 
 /** How a command prints its data. */
 export type OutputFormat = 'table' | 'json' | 'ndjson' | 'name';
@@ -23,7 +24,7 @@ export abstract class BaseCommand extends Command {
 
   /** Whether the words of the command line ask for JSON: also known when parsing them failed. */
   protected get wantsJson(): boolean {
-    const words = this.argv.slice(0, this.argv.includes('--') ? this.argv.indexOf('--') : undefined);
+    const words = ownWords(this.argv);
     return words.some(
       (word, at) =>
         word === '--json' ||
@@ -38,7 +39,12 @@ export abstract class BaseCommand extends Command {
     if ((cause as { code?: string }).code === 'EEXIT') throw cause;
     const report = describeError(cause);
     process.stderr.write(this.wantsJson ? `${JSON.stringify({ error: report.error })}\n` : renderError(report));
-    return this.exit(report.exit);
+    return this.exit(this.exitCodeOf(report));
+  }
+
+  /** The exit code of a failure; a command that passes on the code of another program has its own rule. */
+  protected exitCodeOf({ exit }: ErrorReport): number {
+    return exit;
   }
 
   /** One JSON document on standard output. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type ErrorCode, FAULTS, PalyraError, systemCode } from '../kernel/errors.ts';
+import { cleanText } from './clean-text.ts';
 
 /** What a person or script is told of a failure. */
 export interface ErrorReport {
@@ -69,6 +70,7 @@ export function describeError(cause: unknown): ErrorReport {
 
 /** A report as people read it: what, then what to do. */
 export function renderError({ error }: ErrorReport): string {
-  const hint = error.hint === undefined ? '' : `\n  hint: ${error.hint}`;
-  return `error: ${error.message} [${error.code}]${hint}\n`;
+  // Parts of both come from machines that may be hostile to the terminal.
+  const hint = error.hint === undefined ? '' : `\n  hint: ${cleanText(error.hint)}`;
+  return `error: ${cleanText(error.message)} [${error.code}]${hint}\n`;
 }

@@ -14,6 +14,7 @@ export const PJSON = {
     additionalVersionFlags: ['-v'],
     topics: {
       audit: { description: 'the record of who did what' },
+      config: { description: 'what the commands go by' },
       daemon: { description: 'the central runtime on this machine' },
       node: { description: 'this machine as a node of a daemon' },
       nodes: { description: 'all nodes of the fleet, and work on them' },

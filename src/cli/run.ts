@@ -4,6 +4,7 @@ import { flush } from '@oclif/core/flush';
 import { run as oclifRun } from '@oclif/core/run';
 import { assetText } from '../kernel/assets.ts';
 import { describeError, renderError } from './describe-error.ts';
+import { ownWords } from './own-words.ts';
 import { PJSON } from './pjson.ts';
 import { EmbeddedPlugin } from './plugin.ts';
 
@@ -36,7 +37,7 @@ export async function run(argv: string[]): Promise<void> {
     }
     const report = describeError(cause);
     process.stderr.write(
-      argv.includes('--json') ? `${JSON.stringify({ error: report.error })}\n` : renderError(report),
+      ownWords(argv).includes('--json') ? `${JSON.stringify({ error: report.error })}\n` : renderError(report),
     );
     process.exitCode = report.exit;
   }

@@ -1,0 +1,45 @@
+import type { PairingCodeView, PairingRequestView } from '../wire/views.ts';
+import type { CodeRecord, PairingRecord } from './ports.ts';
+
+export const codeView = (code: CodeRecord): PairingCodeView => ({
+  code_id: code.codeId,
+  kind: code.kind,
+  tries_left: code.triesLeft,
+  uses_left: code.usesLeft,
+  expires_at_unix_ms: code.expiresAtUnixMs,
+  created_at_unix_ms: code.createdAtUnixMs,
+  created_by: code.createdBy,
+  name: code.name,
+  labels: { ...code.labels },
+  capabilities: code.capabilities === null ? null : [...code.capabilities],
+});
+
+export const pairingRequestView = (request: PairingRecord): PairingRequestView => ({
+  request_id: request.requestId,
+  approval_id: request.approvalId,
+  device_id: request.deviceId,
+  state: request.state,
+  name: request.name,
+  short_string: request.shortString,
+  known_key: request.knownKey,
+  platform: request.platform,
+  arch: request.arch,
+  os_version: request.osVersion,
+  palyra_version: request.palyraVersion,
+  hostname: request.hostname,
+  source_address: request.sourceAddress,
+  identity_fingerprint: request.identityFingerprint,
+  requested_capabilities: [...request.requestedCapabilities],
+  grantable_capabilities: [...request.grantableCapabilities],
+  granted_capabilities: request.grantedCapabilities === null ? null : [...request.grantedCapabilities],
+  code_id: request.codeId,
+  code_kind: request.codeKind,
+  code_created_by: request.codeCreatedBy,
+  code_created_at_unix_ms: request.codeCreatedAtUnixMs,
+  created_at_unix_ms: request.createdAtUnixMs,
+  expires_at_unix_ms: request.expiresAtUnixMs,
+  decided_at_unix_ms: request.decidedAtUnixMs,
+  decided_by: request.decidedBy,
+  reason: request.reason,
+  completed_at_unix_ms: request.completedAtUnixMs,
+});
