@@ -199,6 +199,8 @@ export class Dispatcher implements CapabilityDispatch {
       watcher.deliver({ type: 'state', state: live.state, atUnixMs: this.#ports.clock.now() });
       if (live.order.stdinMode === 'stream') live.tellStdin();
       pump();
+      // A watcher that comes back has what lies before its offsets: the node may be waiting to hear that.
+      live.acknowledge();
     });
     return {
       acknowledge: (offsets) => live.watcherAcknowledged(watching, offsets),
