@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { PalyraError } from '../kernel/errors.ts';
-import { daemonProof, isDaemonProof, tcpEndpoint } from '../wire/daemon-proof.ts';
+import { daemonProof, isDaemonProof } from '../wire/daemon-proof.ts';
 import { parseOperatorToken } from '../wire/operator-token.ts';
 import { answerOf, jsonOf } from './http-answer.ts';
 import type { OperatorConnection } from './operator-connection.ts';
 
 const NONCE_BYTES = 32;
+const HELLO_MS = 5_000;
 
 /**
  * Lets the daemon prove over this very connection that it knows the token, before the token is sent: any user of the
@@ -20,7 +21,11 @@ export async function demandProof(connection: OperatorConnection, tokenText: str
     });
   }
   const nonce = randomBytes(NONCE_BYTES).toString('base64url');
-  const call = connection.call({ method: 'GET', path: `/api/v1/hello?nonce=${nonce}&id=${token.id}` });
+  const call = connection.call({
+    method: 'GET',
+    path: `/api/v1/hello?nonce=${nonce}&id=${token.id}`,
+    timeoutMs: HELLO_MS,
+  });
   const answer = await answerOf(call.end());
   const document = await jsonOf(answer);
   const proof =
@@ -32,8 +37,7 @@ export async function demandProof(connection: OperatorConnection, tokenText: str
       hint: 'palyra daemon status',
     });
   }
-  const { address, port } = connection.peer;
-  const expected = daemonProof(token.secretSha256, nonce, tcpEndpoint(address, port));
+  const expected = daemonProof(token.secretSha256, nonce, connection.peer);
   if (!isDaemonProof(Buffer.from(proof, 'base64url'), expected)) {
     throw new PalyraError('daemon_not_proven', 'the daemon there does not know this operator token; it was not sent', {
       hint: 'it may belong to another user: check PALYRA_DAEMON and PALYRA_TOKEN_FILE',

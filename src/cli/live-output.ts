@@ -7,8 +7,8 @@ type Note = (line: string) => void;
 
 const WAITS: Partial<Record<RequestState, string>> = {
   queued: 'waiting for the node to connect',
-  awaiting_approval: 'waiting for an approval: palyra approvals list',
-  awaiting_local_mediation: 'waiting for a yes at the machine: palyra node approve list',
+  awaiting_approval: 'waiting for an approval',
+  awaiting_local_mediation: 'waiting for a yes at the machine',
 };
 
 /** What a person is told on the way, whatever becomes of the output. */

@@ -12,8 +12,13 @@ const COLOURS: Readonly<Record<Presence, Colour>> = {
 /** The table of `nodes list`; `now` in ms since the epoch. */
 export const nodeColumns = (now: number): readonly Column<NodeView>[] => [
   { head: 'NAME', cell: ({ name }) => name },
-  { head: 'PRESENCE', cell: ({ presence }) => presence, colour: ({ presence }) => COLOURS[presence] },
-  { head: 'TRUST', cell: ({ trust }) => trust, colour: ({ trust }) => (trust === 'trusted' ? undefined : 'red') },
+  { head: 'PRESENCE', whole: true, cell: ({ presence }) => presence, colour: ({ presence }) => COLOURS[presence] },
+  {
+    head: 'TRUST',
+    whole: true,
+    cell: ({ trust }) => trust,
+    colour: ({ trust }) => (trust === 'trusted' ? undefined : 'red'),
+  },
   { head: 'PLATFORM', cell: ({ platform, arch }) => `${platform}/${arch}` },
   {
     head: 'CAPABILITIES',
@@ -23,7 +28,7 @@ export const nodeColumns = (now: number): readonly Column<NodeView>[] => [
     head: 'SEEN',
     cell: ({ instance, last_seen_at_unix_ms: seen }) => (instance === null ? age(seen, now) : 'now'),
   },
-  { head: 'DEVICE ID', cell: ({ device_id: deviceId }) => deviceId },
+  { head: 'DEVICE ID', whole: true, cell: ({ device_id: deviceId }) => deviceId },
 ];
 
 /** What `nodes describe` tells. */

@@ -22,7 +22,12 @@ export interface CallOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Longest silence; a stream has none. */
+  readonly timeoutMs?: number;
 }
+
+// A daemon that is there answers a call at once, also behind a slow disk.
+const ANSWER_MS = 60_000;
 
 // Nobody listens, or nobody that this user may reach.
 const NOBODY_THERE = new Set(['ENOENT', 'ECONNREFUSED', 'EACCES', 'EPERM', 'ETIMEDOUT', 'ENOTDIR', 'ENAMETOOLONG']);
@@ -44,7 +49,7 @@ export class OperatorClient {
 
   /** One call and its JSON answer. Errors: those of the daemon, `daemon_unreachable`, `daemon_not_proven`. */
   async call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, options: CallOptions = {}): Promise<T> {
-    return (await jsonOf(await this.open(method, path, options))) as T;
+    return (await jsonOf(await this.open(method, path, { timeoutMs: ANSWER_MS, ...options }))) as T;
   }
 
   /** One call whose answer is read as it comes. */
@@ -71,7 +76,7 @@ export class OperatorClient {
   async #start(
     method: string,
     path: string,
-    { query, headers, signal }: CallOptions,
+    { query, headers, signal, timeoutMs }: CallOptions,
     bodyHeaders: Readonly<Record<string, string | number>>,
   ): Promise<ClientRequest> {
     signal?.throwIfAborted();
@@ -82,6 +87,7 @@ export class OperatorClient {
       path: pathOf(path, query),
       headers: { ...bodyHeaders, ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) },
       ...(signal !== undefined && { signal }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
     });
   }
 
@@ -112,7 +118,9 @@ export class OperatorClient {
   async #proven(endpoint: OperatorEndpoint): Promise<OperatorConnection> {
     const connection = await OperatorConnection.open(endpoint);
     const { token } = this.#options;
-    if (endpoint.kind === 'socket' || token === undefined) return connection;
+    // A socket in a private folder is its owner's; a pipe of Windows may be anybody's, as a port may.
+    const ownersOnly = endpoint.kind === 'socket' && process.platform !== 'win32';
+    if (ownersOnly || token === undefined) return connection;
     try {
       const { demandProof } = await import('./daemon-hello.ts');
       await demandProof(connection, token);

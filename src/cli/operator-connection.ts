@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { PalyraError } from '../kernel/errors.ts';
 import { assertPrivate } from '../kernel/files.ts';
+import { tcpEndpoint } from '../wire/daemon-proof.ts';
 import { socketAddress } from '../wire/operator-place.ts';
 import type { OperatorEndpoint } from './operator-endpoint.ts';
 
@@ -61,9 +62,12 @@ export class OperatorConnection {
     return new OperatorConnection(endpoint, await dial(endpoint));
   }
 
-  /** The far end as our own socket knows it. */
-  get peer(): { readonly address: string | undefined; readonly port: number | undefined } {
-    return { address: this.#socket.remoteAddress, port: this.#socket.remotePort };
+  /** The far end as our own side knows it: what a proof of the daemon must be about. */
+  get peer(): string {
+    const { endpoint } = this;
+    return endpoint.kind === 'socket'
+      ? endpoint.path
+      : tcpEndpoint(this.#socket.remoteAddress, this.#socket.remotePort);
   }
 
   get inUse(): boolean {
@@ -86,11 +90,14 @@ export class OperatorConnection {
     readonly path: string;
     readonly headers?: Readonly<Record<string, string | number>>;
     readonly signal?: AbortSignal;
+    /** Longest silence. */
+    readonly timeoutMs?: number;
   }): ClientRequest {
     this.#busy = true;
     const { endpoint } = this;
     const host = endpoint.kind === 'socket' ? 'palyra' : `${hostOf(endpoint.host)}:${endpoint.port}`;
     const call = request({ ...options, agent: this.#agent, headers: { host, ...options.headers } });
+    if (options.timeoutMs !== undefined) call.setTimeout(options.timeoutMs, () => call.destroy());
     call.once('close', () => {
       this.#busy = false;
     });

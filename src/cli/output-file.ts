@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { PalyraError, systemCode } from '../kernel/errors.ts';
 import { fileFailure } from '../kernel/files.ts';
 
 /** Where the bytes of a remote file go. */
@@ -12,7 +13,7 @@ export interface FileTarget {
   discard(): Promise<void>;
 }
 
-/** A local file that appears under its name only when it is whole. Errors: `no_permission`, `disk_full`. */
+/** A local file that appears under its name only when it is whole. Errors: `usage`, `no_permission`, `disk_full`. */
 export async function openOutputFile(path: string): Promise<FileTarget> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
   try {
@@ -40,6 +41,7 @@ export async function openOutputFile(path: string): Promise<FileTarget> {
       },
     };
   } catch (cause) {
-    throw fileFailure(cause, path);
+    if (systemCode(cause) !== 'ENOENT') throw fileFailure(cause, path);
+    throw new PalyraError('usage', `there is no folder ${dirname(path)}`, { cause });
   }
 }

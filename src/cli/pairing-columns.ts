@@ -4,14 +4,15 @@ import type { Column } from './table.ts';
 
 /** The table of `pairing list`; `now` in ms since the epoch. */
 export const pairingColumns = (now: number): readonly Column<PairingRequestView>[] => [
-  { head: 'REQUEST', cell: ({ request_id: requestId }) => requestId },
+  { head: 'REQUEST', whole: true, cell: ({ request_id: requestId }) => requestId },
   {
     head: 'STATE',
+    whole: true,
     cell: ({ state }) => state,
     colour: ({ state }) => (state === 'pending_approval' ? 'yellow' : undefined),
   },
   { head: 'NAME', cell: ({ name }) => name },
-  { head: 'STRING', cell: ({ short_string: shortString }) => shortString },
+  { head: 'STRING', whole: true, cell: ({ short_string: shortString }) => shortString },
   { head: 'PLATFORM', cell: ({ platform, arch }) => `${platform}/${arch}` },
   { head: 'FROM', cell: ({ source_address: source }) => source },
   { head: 'AGE', cell: ({ created_at_unix_ms: created }) => age(created, now) },

@@ -13,8 +13,15 @@ const COLOURS: Partial<Record<RequestState, Colour>> = {
   rejected: 'yellow',
 };
 
+const LONGEST_SUMMARY = 200;
+
 /** What was asked for, in a few words. */
-function summary({ input }: RequestView): string {
+function summary(request: RequestView): string {
+  const text = whatWasAsked(request);
+  return text.length > LONGEST_SUMMARY ? `${text.slice(0, LONGEST_SUMMARY)}…` : text;
+}
+
+function whatWasAsked({ input }: RequestView): string {
   if (typeof input !== 'object' || input === null) return JSON.stringify(input);
   const { argv, script, path } = input as {
     readonly argv?: unknown;
@@ -31,9 +38,9 @@ const bytes = (count: number): string => prettyBytes(count, { binary: true });
 
 /** The table of `requests list`; `now` in ms since the epoch. */
 export const requestColumns = (now: number): readonly Column<RequestView>[] => [
-  { head: 'REQUEST', cell: ({ request_id: requestId }) => requestId },
-  { head: 'STATE', cell: ({ state }) => state, colour: ({ state }) => COLOURS[state] },
-  { head: 'EXIT', cell: ({ exit_code: code, signal }) => signal ?? (code === null ? '-' : String(code)) },
+  { head: 'REQUEST', whole: true, cell: ({ request_id: requestId }) => requestId },
+  { head: 'STATE', whole: true, cell: ({ state }) => state, colour: ({ state }) => COLOURS[state] },
+  { head: 'EXIT', whole: true, cell: ({ exit_code: code, signal }) => signal ?? (code === null ? '-' : String(code)) },
   { head: 'AGE', cell: ({ created_at_unix_ms: created }) => age(created, now) },
   { head: 'TOOK', cell: duration },
   { head: 'CAPABILITY', cell: ({ capability }) => capability },

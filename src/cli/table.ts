@@ -9,6 +9,8 @@ export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => string;
   readonly colour?: (row: Row) => Colour | undefined;
+  /** Never cut: half an id is of no use. */
+  readonly whole?: boolean;
 }
 
 const NO_LINES = {
@@ -31,14 +33,14 @@ const NO_LINES = {
 const NARROWEST = 8;
 const GAP = 2;
 
-/** Narrows the widest columns until all fit; never below what can still be told apart. */
-function fitted(widths: readonly number[], total: number): readonly number[] {
+/** Narrows the widest of the columns that may be cut until all fit; never below what can still be told apart. */
+function fitted(widths: readonly number[], whole: readonly boolean[], total: number): readonly number[] {
   const fit = [...widths];
   let over = fit.reduce((sum, width) => sum + width, 0) + GAP * (fit.length - 1) - total;
   while (over > 0) {
-    const widest = Math.max(...fit);
+    const widest = Math.max(...fit.filter((_, at) => !whole[at]));
     if (widest <= NARROWEST) break;
-    fit[fit.indexOf(widest)] = widest - 1;
+    fit[fit.findIndex((width, at) => width === widest && !whole[at])] = widest - 1;
     over -= 1;
   }
   return fit;
@@ -53,7 +55,8 @@ export function renderTable<Row>(
   const cells = rows.map((row) => columns.map(({ cell }) => cleanText(cell(row))));
   const heads = columns.map(({ head }) => head);
   const natural = columns.map((_, at) => Math.max(...[heads, ...cells].map((line) => stringWidth(line[at] ?? ''))));
-  const widths = stream.isTTY ? fitted(natural, stream.columns) : natural;
+  const whole = columns.map((column) => column.whole === true);
+  const widths = stream.isTTY && stream.columns > 0 ? fitted(natural, whole, stream.columns) : natural;
   const table = new Table({
     chars: NO_LINES,
     colWidths: [...widths],

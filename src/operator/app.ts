@@ -28,7 +28,7 @@ const ROLES: readonly RouteRole[] = ['public', 'viewer', 'operator', 'approver',
 const NOBODY: Principal = { operatorId: '', name: '', role: 'viewer', scopes: null, source: '' };
 
 /** Where a call comes from, as limits and the audit name it. */
-export const sourceOf = ({ remoteAddress }: { readonly remoteAddress?: string | undefined }): string =>
+const sourceOf = ({ remoteAddress }: { readonly remoteAddress?: string | undefined }): string =>
   remoteAddress?.replace(/^::ffff:/, '') ?? 'unix';
 
 /** Refuses a table that would leave a path open by omission. */

@@ -114,7 +114,7 @@ export class Authenticator {
       });
     }
     return new PalyraError('unauthenticated', 'the operator token is not valid', {
-      hint: 'check PALYRA_TOKEN or PALYRA_TOKEN_FILE; tokens are made by `palyra operators create`',
+      hint: 'check PALYRA_TOKEN or PALYRA_TOKEN_FILE; without them the token of the home is used',
     });
   }
 

@@ -5,7 +5,7 @@ import type { InventoryDeviceRecord } from '../inventory/records.ts';
 import type { DeviceId } from '../kernel/ids.ts';
 import type { PairingState, Trust } from '../store/schema.ts';
 
-export interface NodeFilter {
+interface NodeFilter {
   readonly presence?: readonly Presence[];
   readonly trust?: readonly Trust[];
   /** Part of the name or host name. */

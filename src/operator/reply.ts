@@ -17,10 +17,9 @@ const API_HEADERS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 } as const;
 
-/** Writes the head of a stream, at once. */
+/** Begins a stream; its head leaves with what is written first. */
 export function startStream(outgoing: ServerResponse, mediaType: string): void {
   outgoing.writeHead(200, { ...API_HEADERS, 'content-type': mediaType });
-  outgoing.flushHeaders();
 }
 
 // Straight to the socket: a Response object of the fetch kind costs half the whole hop.

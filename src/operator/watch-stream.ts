@@ -55,13 +55,13 @@ export class WatchStream implements Watcher {
 
   deliver(event: WatchEvent): void {
     if (this.#over) return;
-    this.#gather();
     switch (event.type) {
       case 'state':
         this.send({ type: 'state', state: event.state, at_unix_ms: event.atUnixMs });
         return;
       case 'output': {
         const { channel, offset, data } = event;
+        this.#gather();
         this.#encoding.output(this.#outgoing, channel, offset, data, () => {
           if (!this.#encoding.explicitAcks) this.#socketTook(channel, offset + data.length);
         });
@@ -81,7 +81,9 @@ export class WatchStream implements Watcher {
 
   /** Writes an event of the edge itself. */
   send(event: StreamEvent): void {
-    if (!this.#over) this.#encoding.event(this.#outgoing, event);
+    if (this.#over) return;
+    this.#gather();
+    this.#encoding.event(this.#outgoing, event);
   }
 
   /** What the reader says that it has. */

@@ -35,14 +35,3 @@ export async function noteOperatorUse(tx: Tx, operatorId: string, atUnixMs: numb
     .where((eb) => eb.or([eb('last_used_at_unix_ms', 'is', null), eb('last_used_at_unix_ms', '<', atUnixMs)]))
     .execute();
 }
-
-/** Ends a token; false when it had ended before or does not exist. */
-export async function revokeOperator(tx: Tx, operatorId: string, atUnixMs: number): Promise<boolean> {
-  const { numUpdatedRows } = await tx
-    .updateTable('operators')
-    .set({ revoked_at_unix_ms: atUnixMs })
-    .where('operator_id', '=', operatorId)
-    .where('revoked_at_unix_ms', 'is', null)
-    .executeTakeFirst();
-  return numUpdatedRows === 1n;
-}

@@ -1,7 +1,7 @@
 // The JSON of the operator API, as the daemon's edge writes it and the operator's client reads it.
 
 export const TRUSTS = ['enrolling', 'trusted', 'suspended', 'revoked', 'removed'] as const;
-export type Trust = (typeof TRUSTS)[number];
+type Trust = (typeof TRUSTS)[number];
 export const PAIRING_STATES = ['pending_approval', 'approved', 'completed', 'rejected', 'expired'] as const;
 export type PairingState = (typeof PAIRING_STATES)[number];
 export const REQUEST_STATES = [
@@ -31,7 +31,7 @@ export interface CapabilityView {
 }
 
 /** A running process of a device. */
-export interface InstanceView {
+interface InstanceView {
   readonly session_id: string;
   readonly boot_id: string;
   readonly pid: number;

@@ -42,7 +42,7 @@ export type FramePart =
 
 const broken = (what: string): PalyraError =>
   new PalyraError('not_a_palyra_daemon', `the daemon sent ${what} in a watch stream`, {
-    hint: 'use the same version of palyra on both sides: palyra version',
+    hint: 'use the same version of palyra on both sides: palyra --version',
   });
 
 function parsed(text: string): unknown {

@@ -1,6 +1,6 @@
 // The operator side of a daemon over a real socket: real store, dispatcher and inventory; only the machine at the other
 // end (ScriptedNode) and the pairing room are stand-ins.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuditLog } from '../../src/audit/audit-log.ts';
@@ -107,7 +107,11 @@ export class OperatorDaemon {
 
   static async #over(store: Store, home: string, options: OperatorDaemonOptions): Promise<OperatorDaemon> {
     const { clock = systemClock, catalog = strictCatalog, tcp = null, watcherGraceMs } = options;
-    const log = makeLogger({ level: 'error', component: 'test' });
+    const log = makeLogger({
+      level: 'error',
+      component: 'test',
+      fd: openSync(join(home, 'daemon', 'log.jsonl'), 'a', 0o600),
+    });
     const newId = idMaker(() => clock.now());
     const daemonId = 'd1';
     const { append: audit } = new AuditLog({ daemonId, clock });

@@ -8,7 +8,7 @@ export interface RawAnswer {
 }
 
 export interface RawCall {
-  readonly socketPath?: string | null;
+  readonly socketPath?: string | null | undefined;
   readonly port?: number | null;
   readonly method?: string;
   readonly path: string;
@@ -19,17 +19,17 @@ export interface RawCall {
 
 /** One HTTP call with exactly these headers, over a socket or loopback. */
 export function rawCall(call: RawCall): Promise<RawAnswer> {
-  const { socketPath, port, method = 'GET', path, token, headers = {}, body } = call;
+  const { socketPath = null, port = null, method = 'GET', path, token, headers = {}, body } = call;
   const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {
-        ...(socketPath == null ? { host: '127.0.0.1', port: port ?? 0 } : { socketPath }),
+        ...(socketPath === null ? { host: '127.0.0.1', port: port ?? 0 } : { socketPath }),
         method,
         path,
         agent: new Agent({ keepAlive: false }),
         headers: {
-          host: socketPath == null ? `127.0.0.1:${port}` : 'palyra',
+          host: socketPath === null ? `127.0.0.1:${port}` : 'palyra',
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
           ...(text !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
           ...headers,

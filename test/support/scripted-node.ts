@@ -20,7 +20,7 @@ export interface Run {
   readonly order: NodeOrder;
   readonly input: Record<string, unknown>;
   /** Resolves when there is credit again, as a pipe would. */
-  write(channel: OutputChannel, data: Buffer | string): Promise<void>;
+  readonly write: (channel: OutputChannel, data: Buffer | string) => Promise<void>;
   /** Standard input as it comes; each piece is acknowledged when the next one is asked for. */
   readonly stdin: AsyncIterable<Buffer>;
   /** Resolves with the reason when the daemon asks for the end. */
@@ -100,13 +100,12 @@ export class ScriptedNode {
     );
     const { resume, forget } = dispatcher.nodes.hello(link, entries);
     for (const requestId of forget) this.#running.delete(requestId);
-    for (const { requestId, offsets, stdinBytes } of resume) {
+    for (const { requestId, offsets } of resume) {
       const run = this.#running.get(requestId);
       if (run === undefined) continue;
-      run.stdinReceived = stdinBytes;
       this.#openBulk(run);
       this.#acknowledged(requestId, offsets, false);
-      for (const piece of run.sent) this.#sendPiece(run, piece);
+      this.#sendHeld(run, { stdout: offsets.stdoutBytes, stderr: offsets.stderrBytes });
       this.#sendResult(run);
     }
   }
@@ -149,9 +148,22 @@ export class ScriptedNode {
     }
   }
 
-  #sendPiece({ order }: Running, piece: Sent): void {
+  /** What is still here, and between what the daemon has and that: what nobody has any more. */
+  #sendHeld(run: Running, has: Record<OutputChannel, number>): void {
+    for (const channel of ['stdout', 'stderr'] as const) {
+      const held = run.sent.filter((piece) => piece.channel === channel);
+      const first = held[0]?.offset ?? run.size[channel];
+      if (held.length === 0 && first > has[channel]) {
+        this.#sendPiece(run, { channel, offset: first, data: Buffer.alloc(0) }, first - has[channel]);
+      }
+      for (const [at, piece] of held.entries())
+        this.#sendPiece(run, piece, at === 0 ? Math.max(0, first - has[channel]) : 0);
+    }
+  }
+
+  #sendPiece({ order }: Running, piece: Sent, skippedBytes = 0): void {
     if (this.#link === undefined) return;
-    this.#dispatcher?.nodes.output(this.#link, order.requestId, { ...piece, skippedBytes: 0 });
+    this.#dispatcher?.nodes.output(this.#link, order.requestId, { ...piece, skippedBytes });
   }
 
   #sendResult(run: Running): void {
@@ -182,7 +194,12 @@ export class ScriptedNode {
   #acknowledged(requestId: RequestId, offsets: WatchOffsets, detached: boolean): void {
     const run = this.#running.get(requestId);
     if (run === undefined) return;
-    run.acked = detached ? { stdoutBytes: run.size.stdout, stderrBytes: run.size.stderr } : offsets;
+    run.acked = detached
+      ? { stdoutBytes: run.size.stdout, stderrBytes: run.size.stderr }
+      : {
+          stdoutBytes: Math.max(run.acked.stdoutBytes, offsets.stdoutBytes),
+          stderrBytes: Math.max(run.acked.stderrBytes, offsets.stderrBytes),
+        };
     const kept = run.sent.filter(({ channel, offset, data }) => {
       const acked = channel === 'stdout' ? run.acked.stdoutBytes : run.acked.stderrBytes;
       return offset + data.length > acked;
