@@ -28,7 +28,10 @@ export function problemOf(cause: unknown, log: Logger): Problem {
   const retryAfterMs = details?.['retry_after_ms'];
   return {
     status: FAULTS[code].http,
-    headers: typeof retryAfterMs === 'number' ? { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } : {},
+    headers: {
+      ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer' }),
+      ...(typeof retryAfterMs === 'number' && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),
+    },
     document: {
       error: {
         code,

@@ -15,11 +15,13 @@ export interface RawCall {
   readonly token?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Do not say how long the body is. */
+  readonly chunked?: boolean;
 }
 
 /** One HTTP call with exactly these headers, over a socket or loopback. */
 export function rawCall(call: RawCall): Promise<RawAnswer> {
-  const { socketPath = null, port = null, method = 'GET', path, token, headers = {}, body } = call;
+  const { socketPath = null, port = null, method = 'GET', path, token, headers = {}, body, chunked = false } = call;
   const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const outgoing = request(
@@ -31,7 +33,9 @@ export function rawCall(call: RawCall): Promise<RawAnswer> {
         headers: {
           host: socketPath === null ? `127.0.0.1:${port}` : 'palyra',
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          ...(text !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+          ...(text !== undefined && { 'content-type': 'application/json' }),
+          ...(text !== undefined && !chunked && { 'content-length': Buffer.byteLength(text) }),
+          ...(chunked && { 'transfer-encoding': 'chunked' }),
           ...headers,
         },
       },
