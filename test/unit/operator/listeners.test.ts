@@ -88,11 +88,13 @@ test('a stale socket is replaced, a live one and a file are not', async () => {
 test('a home whose socket path is too long for the system works all the same', {
   skip: skipUnless(process.platform === 'linux', 'only Linux has /proc/self/fd'),
 }, async () => {
-  const home = join(mkdtempSync(join(tmpdir(), 'palyra-op-')), 'x'.repeat(60), 'y'.repeat(60));
+  const folder = mkdtempSync(join(tmpdir(), 'palyra-op-'));
+  const home = join(folder, 'x'.repeat(60), 'y'.repeat(60));
   const daemon = await OperatorDaemon.start({ home });
   assert.ok(Buffer.byteLength(daemon.listeners.socketPath ?? '') > 107);
   await daemon.client().call('GET', '/api/v1/version');
   await daemon.stop();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 test('operators are served on loopback only', async () => {
