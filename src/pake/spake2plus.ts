@@ -159,7 +159,7 @@ export function verifierRespond(
 }
 
 /**
- * The prover's end. Throws `daemon_not_proven` when the other side did not know the password or saw another context
+ * The prover's end. Throws `pairing_code_invalid` when the other side did not know the password or saw another context
  * (another CA, another CSR): the caller must stop and not retry, each retry is a guess for a man in the middle.
  */
 export function proverFinish(
@@ -188,7 +188,7 @@ function finishKeys(names: PakeNames, { w0, w1 }: PakeScalars, { x, shareP }: Pr
 }
 
 const notProven = (cause?: unknown): PalyraError =>
-  new PalyraError('daemon_not_proven', 'wrong code, or this is not the daemon that made it', {
+  new PalyraError('pairing_code_invalid', 'wrong or used code, or this is not the daemon that made it', {
     hint: 'check the code and the address, then ask for a new code: `palyra pairing code` on the daemon',
     cause,
   });

@@ -59,7 +59,7 @@ test('row 9: the node refuses the same from a daemon', () => {
   for (const shareV of [degenerate, Buffer.alloc(65), Buffer.alloc(0), share.shareP.subarray(0, 64)]) {
     assert.throws(
       () => proverFinish(names, { w0, w1 }, share, shareV, Buffer.alloc(32)),
-      (error: unknown) => error instanceof PalyraError && error.code === 'daemon_not_proven',
+      (error: unknown) => error instanceof PalyraError && error.code === 'pairing_code_invalid',
     );
   }
 });

@@ -65,7 +65,7 @@ test('one difference in PIN, CA, CSR or any other bound value and the node refus
     ['nonce', { ...context, daemonNonce: Buffer.alloc(32, 0x34) }],
   ];
   const refused = (run: () => void, what: string): void =>
-    assert.throws(run, (error: unknown) => error instanceof PalyraError && error.code === 'daemon_not_proven', what);
+    assert.throws(run, (error: unknown) => error instanceof PalyraError && error.code === 'pairing_code_invalid', what);
   for (const [what, other] of others) {
     const answer = verifierRespond(pairingNames(other), verifier, share.shareP);
     refused(() => proverFinish(pairingNames(context), scalars, share, answer.shareV, answer.confirmV), what);

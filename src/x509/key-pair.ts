@@ -1,0 +1,48 @@
+import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign } from 'node:crypto';
+import { promisify } from 'node:util';
+import { PalyraError } from '../kernel/errors.ts';
+
+const generate = promisify(generateKeyPair);
+
+/** A new ECDSA P-256 key. */
+export async function generateP256(): Promise<KeyObject> {
+  const { privateKey } = await generate('ec', { namedCurve: 'P-256' });
+  return privateKey;
+}
+
+export const isP256 = (key: KeyObject): boolean =>
+  key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
+
+export const privateKeyPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+/** A private key from PKCS#8 PEM. Throws `credential_unsafe` when it is damaged or of another kind; `path` is named. */
+export function readPrivateKey(pem: string, path: string): KeyObject {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey({ key: pem, format: 'pem' });
+  } catch (cause) {
+    throw new PalyraError('credential_unsafe', `${path} is not a private key`, {
+      hint: `restore ${path} from a backup, or move it away to start with a new one`,
+      cause,
+    });
+  }
+  if (!isP256(key)) throw new PalyraError('credential_unsafe', `${path} is not an ECDSA P-256 key`);
+  return key;
+}
+
+/** SubjectPublicKeyInfo of a key, private or public. */
+export const spkiOf = (key: KeyObject): Buffer =>
+  (key.type === 'private' ? createPublicKey(key) : key).export({ type: 'spki', format: 'der' });
+
+/** A device is its key: this is the name of one. Lower-case hex. */
+export const spkiSha256 = (key: KeyObject): string => sha256Hex(spkiOf(key));
+
+export const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
+export const sha256Hex = (bytes: Uint8Array): string => sha256(bytes).toString('hex');
+
+/** ECDSA over SHA-256, DER, in the thread pool. */
+export function signSha256(key: KeyObject, bytes: Uint8Array): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  sign('sha256', bytes, key, (error, signature) => (error === null ? resolve(signature) : reject(error)));
+  return promise;
+}
