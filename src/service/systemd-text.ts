@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import { assetText } from '../kernel/assets.ts';
+import { LIMITS } from '../kernel/limits.ts';
+import type { ServiceRole, ServiceScope } from './service-manager.ts';
+import { type UnitFacts, writeFacts } from './unit-facts.ts';
+import { renderUnit, type UnitCondition, unitProgram, unitWord } from './unit-text.ts';
+
+const WORDS: Readonly<Record<ServiceRole, string>> = { daemon: 'daemon serve', node: 'node run' };
+
+// Each of these makes the program load, trust, write or tell something that the owner of the service did not ask for.
+const UNSET = [
+  ...['NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'NODE_V8_COVERAGE', 'NODE_DEBUG'],
+  ...['NODE_DEBUG_NATIVE', 'NODE_PATH', 'NODE_COMPILE_CACHE', 'NODE_ICU_DATA', 'NODE_REDIRECT_WARNINGS'],
+  ...['SSLKEYLOGFILE', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'OPENSSL_CONF', 'OPENSSL_MODULES', 'DEBUG'],
+  ...['GRPC_TRACE', 'GRPC_VERBOSITY', 'GRPC_NODE_TRACE', 'GRPC_NODE_VERBOSITY'],
+  ...['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT', 'GLIBC_TUNABLES'],
+];
+
+// RestartSteps= and RestartMaxDelaySec= came with it.
+const STEPS_VERSION = 254;
+const STOP_SLACK_S = 10;
+
+export interface UnitPlan {
+  readonly role: ServiceRole;
+  readonly scope: ServiceScope;
+  readonly binary: string;
+  readonly facts: UnitFacts;
+  /** The account of a system service. */
+  readonly account?: { readonly name: string; readonly uid: number; readonly gid: number } | undefined;
+  readonly systemdVersion: number;
+}
+
+/** The whole text of a unit file. */
+export function unitText(plan: UnitPlan): string {
+  const { role, scope, binary, facts, account } = plan;
+  const drainS = (LIMITS.drainMs + LIMITS.killGraceMs) / 1000;
+  return renderUnit(assetText(`installers/palyra-${role}.service`), conditionsOf(plan), {
+    exec_start: `${unitProgram(binary)} ${WORDS[role]}`,
+    palyra_home: unitWord(`PALYRA_HOME=${facts.home}`),
+    role_home: unitWord(join(facts.home, role)),
+    unset_environment: UNSET.join(' '),
+    user: account?.name ?? '',
+    group: String(account?.gid ?? ''),
+    drain_s: String(LIMITS.drainMs / 1000),
+    stop_s: String(drainS + STOP_SLACK_S),
+    protect_home: [facts.home, binary].some(isBelowHomes) ? 'read-only' : 'yes',
+    facts: writeFacts(facts),
+    scope,
+  });
+}
+
+function conditionsOf({ scope, binary, facts, account, systemdVersion }: UnitPlan): ReadonlySet<UnitCondition> {
+  const conditions = new Set<UnitCondition>([scope]);
+  if (facts.profile === 'hardened') conditions.add('hardened');
+  if (account?.uid !== 0) conditions.add('unprivileged');
+  if (![facts.home, binary].some(isTemporary)) conditions.add('private_tmp');
+  if (systemdVersion >= STEPS_VERSION) conditions.add('steps');
+  return conditions;
+}
+
+const isBelowHomes = (path: string): boolean => /^\/(home|root|run\/user)\//.test(path);
+const isTemporary = (path: string): boolean => /^\/(var\/)?tmp\//.test(path);
