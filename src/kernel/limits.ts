@@ -12,6 +12,9 @@ export const LIMITS = {
   grpcMessageBytes: 1 * MIB,
   /** One message of PairingService, from callers we know nothing of (security.md 2.1). */
   pairingMessageBytes: 16 * KIB,
+  /** A single call on the node port, and the wait of a WatchPairingRequest before it is opened anew. */
+  unaryCallMs: 15 * SECOND,
+  watchCallMs: 10 * MINUTE,
   csrBytes: 2 * KIB,
   certificateBytes: 8 * KIB,
   deviceHelloBytes: 4 * KIB,
