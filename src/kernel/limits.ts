@@ -15,6 +15,30 @@ export const LIMITS = {
   /** A single call on the node port, and the wait of a WatchPairingRequest before it is opened anew. */
   unaryCallMs: 15 * SECOND,
   watchCallMs: 10 * MINUTE,
+  /** Headers of one gRPC call; ours have a few hundred bytes. */
+  grpcHeaderBytes: 8 * KIB,
+  grpcHeaderFields: 48,
+  /** One stream for the session and one for each request with bulk data. */
+  streamsPerConnection: 128,
+  /** Frames that wait for a node that does not read, of all its requests. */
+  nodeBacklogBytes: 64 * MIB,
+
+  /** The node port before TLS (security.md 2.5, DESIGN 16.20). */
+  handshakeMs: 30 * SECOND,
+  handshakesPerSecond: 300,
+  connectionsWaiting: 20_000,
+  /** Connections that showed no device certificate: free for the grace, then few, and never for long. */
+  anonymousGraceMs: 15 * SECOND,
+  anonymousConnectionMs: 60 * SECOND,
+  anonymousPerSource: 64,
+  anonymousConnections: 512,
+  anonymousCallsOpen: 4,
+  anonymousCalls: 60,
+  /** How often open streams are checked against certificates and trust. */
+  recheckMs: 30 * SECOND,
+  /** A device that lost its trust hears why before its connection is cut. */
+  farewellMs: 250,
+
   csrBytes: 2 * KIB,
   certificateBytes: 8 * KIB,
   deviceHelloBytes: 4 * KIB,

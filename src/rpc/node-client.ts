@@ -100,7 +100,7 @@ export function connectNode(schema: WireSchema, options: DialOptions): NodeConne
         frame: (message) => {
           for (const member of membersOf(message)) events.frame(member);
         },
-        ended: events.ended,
+        ended: (cause) => events.ended(cause),
       });
       const batcher = new FrameBatcher<NodeFrame>((frame) => void call.write(frame));
       return {

@@ -2,6 +2,7 @@ import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
 import { assetText } from '../kernel/assets.ts';
+import { LIMITS } from '../kernel/limits.ts';
 import type { BulkFromDaemon, BulkFromNode, DaemonFrame, NodeFrame } from './frames.ts';
 import { PROTO_OPTIONS } from './proto-options.ts';
 
@@ -54,6 +55,18 @@ function bidi<In, Out>(definition: unknown, request: Codec<In>, response: Codec<
   };
 }
 
+/** Callers of pairing are unknown: what is too large is refused before it is decoded. */
+function smallRequests(service: ServiceDefinition): ServiceDefinition {
+  const limited = Object.entries(service).map(([name, method]) => {
+    const requestDeserialize = (bytes: Buffer): unknown => {
+      if (bytes.length > LIMITS.pairingMessageBytes) throw new Error(`${bytes.length} bytes are too many`);
+      return method.requestDeserialize(bytes);
+    };
+    return [name, { ...method, requestDeserialize }];
+  });
+  return Object.fromEntries(limited) as ServiceDefinition;
+}
+
 /** Reads the wire contract from the assets. 64-bit numbers are plain numbers, exact to 2^53. */
 export function loadWireSchema(): WireSchema {
   const json = JSON.parse(assetText('node.proto.json')) as protobuf.INamespace;
@@ -67,7 +80,7 @@ export function loadWireSchema(): WireSchema {
   const { [`${PACKAGE}.PairingService`]: pairing, [`${PACKAGE}.NodeService`]: node } = services;
   if (pairing === undefined || node === undefined) throw new Error('the wire contract has lost its services');
   return {
-    pairing,
+    pairing: smallRequests(pairing),
     node: {
       ...node,
       StreamNodeEvents: bidi(
