@@ -45,6 +45,13 @@ export const FAULTS = {
   disk_full: fault('RESOURCE_EXHAUSTED', 507, 1, 'transient', 'The disk that holds the home folder is full.'),
   database_damaged: fault('DATA_LOSS', 500, 1, 'permanent', 'The database file is not readable as a database.'),
   integrity_mismatch: fault('DATA_LOSS', 502, 1, 'transient', 'The bytes that arrived are not those the node read.'),
+  credential_damaged: fault(
+    'DATA_LOSS',
+    500,
+    1,
+    'permanent',
+    'A key or certificate file is damaged, or does not fit the other; it was left as it is.',
+  ),
   database_newer: fault('FAILED_PRECONDITION', 500, 1, 'permanent', 'The database was written by a newer version.'),
 
   // 2: usage and validation
@@ -52,7 +59,13 @@ export const FAULTS = {
   invalid_argument: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'A field of a request does not fit its schema.'),
   config_invalid: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'A configuration file or variable is wrong.'),
   policy_invalid: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'node-policy.json does not fit its schema.'),
-  pin_malformed: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'The PIN or token has a typing error; nothing was sent.'),
+  pin_malformed: fault(
+    'INVALID_ARGUMENT',
+    400,
+    2,
+    'permanent',
+    'The PIN or token has a typing error; nothing was sent.',
+  ),
   payload_too_large: fault('RESOURCE_EXHAUSTED', 413, 2, 'permanent', 'A request body or field is above its limit.'),
   method_not_allowed: fault('UNIMPLEMENTED', 405, 2, 'permanent', 'The route exists, but not for this HTTP method.'),
   unsupported_platform: fault('UNIMPLEMENTED', 501, 2, 'permanent', 'This operating system cannot do that.'),

@@ -132,6 +132,14 @@ export const LIMITS = {
   deviceLeafMs: 30 * DAY,
   /** Certificates start in the past: clocks that are 15 minutes slow still work (teleport #68051). */
   backdateMs: 15 * MINUTE,
+  /** An older certificate works on for this long after a newer one was used: calls under way end well. */
+  supersededMs: 5 * MINUTE,
+  /** A clock that went back further than this must be looked at before anything is signed by it. */
+  clockBackMs: 5 * MINUTE,
+  /** Ended certificates are kept for this long: an expired device can still prove its key. */
+  recoveryGraceMs: 90 * DAY,
+  /** Certificates of a device that wait for their first use. */
+  unusedCertificates: 4,
 
   /** Heartbeats: `max(heartbeatMs, nodes / heartbeatsPerSecond)`; silence of `silenceMs` ends a stream. */
   heartbeatMs: 15 * SECOND,

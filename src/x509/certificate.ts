@@ -39,8 +39,8 @@ const DEVICE_SAN = /^URI:palyra:\/\/device\/([0-7][0-9A-HJKMNP-TV-Z]{25})$/;
 export const deviceIdOf = (certificate: X509Certificate): string | undefined =>
   DEVICE_SAN.exec(certificate.subjectAltName ?? '')?.[1];
 
-/** When a certificate should be replaced: after two thirds of its life from `notBefore` plus the back-dating. */
-export function renewAfterUnixMs({ notBeforeUnixMs, notAfterUnixMs }: CertificateFacts): number {
+/** When a certificate should be replaced: after two thirds of its life, which begins after the back-dating. */
+export function renewAfterUnixMs(notBeforeUnixMs: number, notAfterUnixMs: number): number {
   const from = Math.min(notBeforeUnixMs + LIMITS.backdateMs, notAfterUnixMs);
   return Math.floor(from + ((notAfterUnixMs - from) * 2) / 3);
 }

@@ -1,4 +1,4 @@
-import { type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
+import { type KeyObject, randomBytes, type X509Certificate } from 'node:crypto';
 import { LIMITS } from '../kernel/limits.ts';
 import { ECDSA_WITH_SHA256 } from './csr.ts';
 import { bits, type Der, decode, encode, integer, oid, partsOf, sequence, smallInteger, tagged, time } from './der.ts';

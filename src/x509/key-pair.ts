@@ -15,18 +15,16 @@ export const isP256 = (key: KeyObject): boolean =>
 
 export const privateKeyPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 
-/** A private key from PKCS#8 PEM. Throws `credential_unsafe` when it is damaged or of another kind; `path` is named. */
+/** An ECDSA P-256 key from PKCS#8 PEM. Throws `credential_damaged`; `path` is named. */
 export function readPrivateKey(pem: string, path: string): KeyObject {
+  const hint = `restore ${path} from a backup, or move it away to start with a new one`;
   let key: KeyObject;
   try {
     key = createPrivateKey({ key: pem, format: 'pem' });
   } catch (cause) {
-    throw new PalyraError('credential_unsafe', `${path} is not a private key`, {
-      hint: `restore ${path} from a backup, or move it away to start with a new one`,
-      cause,
-    });
+    throw new PalyraError('credential_damaged', `${path} is not a private key`, { hint, cause });
   }
-  if (!isP256(key)) throw new PalyraError('credential_unsafe', `${path} is not an ECDSA P-256 key`);
+  if (!isP256(key)) throw new PalyraError('credential_damaged', `${path} is not an ECDSA P-256 key`, { hint });
   return key;
 }
 

@@ -30,3 +30,23 @@ export const signProof = (key: KeyObject, proof: ProofSubject): Promise<Buffer> 
 /** Whether the holder of this key made the proof. */
 export const verifyProof = (key: KeyObject, proof: ProofSubject, signature: Uint8Array): boolean =>
   verify('sha256', proofBytes(proof), key, signature);
+
+/** What a device that changes its key says with the old one. */
+export interface KeyChange {
+  readonly deviceId: string;
+  /** SHA-256 of the CA certificate. */
+  readonly caSha256: Uint8Array;
+  /** SubjectPublicKeyInfo of the new key. */
+  readonly newSpki: Uint8Array;
+}
+
+const changeBytes = ({ deviceId, caSha256, newSpki }: KeyChange): Buffer =>
+  lengthPrefixed('palyra-new-key/v1', deviceId, caSha256, newSpki);
+
+/** Signs with the old key. */
+export const signKeyChange = (oldKey: KeyObject, change: KeyChange): Promise<Buffer> =>
+  signSha256(oldKey, changeBytes(change));
+
+/** Whether the holder of the old key wants the new one. */
+export const verifyKeyChange = (oldKey: KeyObject, change: KeyChange, signature: Uint8Array): boolean =>
+  verify('sha256', changeBytes(change), oldKey, signature);
