@@ -6,8 +6,12 @@ import { isP256, sha256Hex, signSha256, spkiOf } from './key-pair.ts';
 import { commonName } from './names.ts';
 
 export const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
-/** SPKI of a named P-256 key with an uncompressed point: every such key has this length, no other form does. */
-const P256_SPKI_BYTES = 91;
+/**
+ * How the SPKI of a P-256 key begins when its curve is named and its point uncompressed (04). OpenSSL also takes the
+ * other forms of the same key and gives them back as they came; one key must have one hash.
+ */
+const P256_SPKI_HEAD = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
+const P256_SPKI_BYTES = P256_SPKI_HEAD.length + 64;
 
 /** All that is taken from a certificate request: who asks, proven by its signature. */
 export interface CsrKey {
@@ -79,13 +83,16 @@ function structureOf(der: Buffer): CsrStructure {
 }
 
 function readKey(spki: Buffer): KeyObject {
+  if (spki.length !== P256_SPKI_BYTES || !spki.subarray(0, P256_SPKI_HEAD.length).equals(P256_SPKI_HEAD)) {
+    throw unsupported('the key of the certificate request is not ECDSA P-256');
+  }
   let key: KeyObject;
   try {
     key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
   } catch (cause) {
     throw unsupported('the public key of the certificate request is not valid', cause);
   }
-  if (!isP256(key) || spki.length !== P256_SPKI_BYTES || !spkiOf(key).equals(spki)) {
+  if (!isP256(key) || !spkiOf(key).equals(spki)) {
     throw unsupported('the key of the certificate request is not ECDSA P-256');
   }
   return key;
