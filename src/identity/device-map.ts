@@ -47,10 +47,6 @@ export class DeviceMap {
     }
   }
 
-  get size(): number {
-    return this.#certificates.size;
-  }
-
   /** O(1). */
   deviceOf(fingerprint: string): CertifiedDevice | undefined {
     const found = this.#certificates.get(fingerprint);

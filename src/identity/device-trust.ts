@@ -18,7 +18,7 @@ interface Move {
 }
 
 /** The whole table; `enrolling -> trusted` is the device's own doing (complete-enrolment.ts). */
-export const TRUST_MOVES: Readonly<Record<TrustVerb, Move>> = {
+const TRUST_MOVES: Readonly<Record<TrustVerb, Move>> = {
   suspend: { from: ['trusted'], to: 'suspended', done: 'device.suspended' },
   reinstate: { from: ['suspended'], to: 'trusted', done: 'device.reinstated' },
   revoke: { from: ['enrolling', 'trusted', 'suspended'], to: 'revoked', done: 'device.revoked' },

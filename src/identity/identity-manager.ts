@@ -128,7 +128,7 @@ export class IdentityManager {
   /** When this certificate should be replaced. Errors: certificate_unknown. */
   renewAfter(fingerprint256: string): number {
     const due = this.#map.renewAfter(fingerprint256);
-    if (due === undefined) throw new PalyraError('certificate_unknown', 'this daemon does not know the certificate');
+    if (due === undefined) throw unknownCertificate();
     return due;
   }
 
@@ -169,6 +169,11 @@ export class IdentityManager {
 
   /** The next certificate of a device that showed this one: see `rotateCertificate`. */
   async rotate(deviceId: DeviceId, fingerprint256: string, order: RotationOrder): Promise<IssuedCertificate> {
+    const held = this.deviceOf(fingerprint256);
+    if (held === undefined) throw unknownCertificate();
+    if (held.deviceId !== deviceId) {
+      throw new PalyraError('device_mismatch', 'the certificate belongs to another device');
+    }
     const { row, dropped } = await rotateCertificate(this.#options, this.#signer, deviceId, fingerprint256, order);
     this.#map.drop(dropped);
     if (this.deviceOf(row.fingerprint) === undefined) this.#map.add(deviceId, 'trusted', row);
@@ -222,3 +227,8 @@ export class IdentityManager {
     for (const listener of this.#trustListeners) listener(deviceId, trust, reason);
   }
 }
+
+const unknownCertificate = (): PalyraError =>
+  new PalyraError('certificate_unknown', 'this daemon does not know the certificate', {
+    hint: 'pair this machine again: `palyra node unpair --local`, then `palyra node pair <pin>`',
+  });

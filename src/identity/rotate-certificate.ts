@@ -10,7 +10,7 @@ import {
 import { deviceById } from '../store/device-directory.ts';
 import { deviceBySpki, noteGeneration } from '../store/devices.ts';
 import type { CertificateRow } from '../store/schema.ts';
-import type { Executor, Tx } from '../store/store.ts';
+import type { Executor } from '../store/store.ts';
 import { readCertificate } from '../x509/certificate.ts';
 import { type CsrKey, readCsr } from '../x509/csr.ts';
 import { verifyKeyChange } from '../x509/proof.ts';
@@ -38,6 +38,7 @@ export async function rotateCertificate(
 ): Promise<Rotation> {
   const { store, clock, audit } = ports;
   const csr = readCsr(order.csrDer);
+  await trustedGeneration(store.reader, deviceId);
   const known = await answered(store.reader, deviceId, current, csr, clock.now());
   if (known !== undefined) return { row: known, dropped: [] };
   const newKey = await checkKey(store.reader, signer, deviceId, current, csr, order.newKeyProof);
@@ -121,8 +122,8 @@ async function checkKey(
   return true;
 }
 
-async function trustedGeneration(tx: Tx, deviceId: DeviceId): Promise<number> {
-  const device = await deviceById(tx, deviceId);
+async function trustedGeneration(db: Executor, deviceId: DeviceId): Promise<number> {
+  const device = await deviceById(db, deviceId);
   const trust = device?.trust ?? 'removed';
   switch (trust) {
     case 'trusted':

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
+import { endEnrolment } from '../../../src/identity/end-enrolment.ts';
 import type { CertifiedDevice } from '../../../src/identity/types.ts';
 import { PalyraError } from '../../../src/kernel/errors.ts';
 import type { DeviceId } from '../../../src/kernel/ids.ts';
+import type { DeviceTrustPort } from '../../../src/operator/ports.ts';
+import type { IdentityPort } from '../../../src/rpc/ports.ts';
 import { certificatesOf, insertCertificate, revokeCertificate } from '../../../src/store/certificates.ts';
 import { insertDevice, moveTrust, noteGeneration } from '../../../src/store/devices.ts';
 import type { CertificateRow, Trust } from '../../../src/store/schema.ts';
@@ -154,6 +157,30 @@ test('a certificate that ended, of another device, or of a cut-off device enrols
     await assert.rejects(enrol(second, second), refused(`device_${trust}`));
   }
   assert.deepEqual(await statesOf(home, second.deviceId), ['issued']);
+});
+
+test('a withdrawn pairing ends its certificate, and a device that never registered', async (t) => {
+  const home = await IdentityHome.make(t);
+  const withdraw = async (deviceId: DeviceId, fingerprint: string): Promise<boolean> => {
+    const gone = await home.store.write((tx) => endEnrolment(tx, deviceId, fingerprint, 'withdrawn', home.clock.now()));
+    home.identity.forget([fingerprint]);
+    return gone;
+  };
+  const fresh = await home.enrolling('a');
+  assert.equal(await withdraw(fresh.deviceId, fresh.row.fingerprint), true);
+  assert.equal((await home.device(fresh.deviceId)).trust, 'removed');
+  const enrol = home.identity.completeEnrolment(fresh.deviceId, fresh.row.fingerprint);
+  await assert.rejects(enrol, refused('device_removed'));
+  await home.enrolling('a again', fresh.key);
+
+  const paired = await home.trusted('b');
+  const again = await home.pairedAgain(paired);
+  assert.equal(await withdraw(paired.deviceId, again.fingerprint), false);
+  assert.equal((await home.device(paired.deviceId)).trust, 'trusted');
+  assert.equal(home.identity.deviceOf(again.fingerprint), undefined);
+  assert.equal(home.identity.deviceOf(paired.row.fingerprint)?.trust, 'trusted');
+  await home.restart();
+  assert.equal(home.identity.deviceOf(again.fingerprint), undefined);
 });
 
 test('a device that pairs again with its key keeps its id; its older certificates end in a while', async (t) => {
@@ -369,6 +396,35 @@ test('a device that is not trusted gets no certificate, also when it was cut off
   await assert.rejects(home.identity.rotate(deviceId, row.fingerprint, order(csr)), refused('device_revoked'));
   await revoked;
   assert.equal((await certificatesOf(home.store.reader, deviceId)).length, 1);
+});
+
+test('a certificate that was issued before a revocation is not given out after it', async (t) => {
+  const home = await IdentityHome.make(t);
+  const { deviceId, key, row } = await home.trusted();
+  const csr = await writeCsr(key);
+  const issued = fingerprintOf(await home.identity.rotate(deviceId, row.fingerprint, order(csr)));
+  await home.identity.suspend(deviceId, OPERATOR, 'lost');
+  await assert.rejects(home.identity.rotate(deviceId, row.fingerprint, order(csr)), refused('device_suspended'));
+  assert.equal(home.identity.deviceOf(issued)?.trust, 'suspended');
+});
+
+test('row 24: nobody rotates with the certificate of another device', async (t) => {
+  const home = await IdentityHome.make(t);
+  const [first, second] = [await home.trusted('a'), await home.trusted('b')];
+  const csr = await writeCsr(first.key);
+  await assert.rejects(
+    home.identity.rotate(first.deviceId, second.row.fingerprint, order(csr)),
+    refused('device_mismatch'),
+  );
+  await assert.rejects(home.identity.rotate(first.deviceId, 'unknown', order(csr)), refused('certificate_unknown'));
+});
+
+test('the manager is what the node port and the operator edge ask for', async (t) => {
+  const home = await IdentityHome.make(t);
+  const node: IdentityPort = home.identity;
+  const operator: DeviceTrustPort = home.identity;
+  assert.deepEqual(node.bundle(), { der: [home.identity.caCertificate.raw], sequence: 1 });
+  assert.equal(typeof operator.revoke, 'function');
 });
 
 test('duplicates are refused: one device per key, one row per certificate, one certificate per generation and CSR', async (t) => {
