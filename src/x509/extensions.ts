@@ -15,7 +15,7 @@ import {
 } from './der.ts';
 
 /** SHA-1 of the key bits (RFC 5280, 4.2.1.2, method 1): a label, not a protection. */
-export function keyIdentifier(spki: Buffer): Buffer {
+function keyIdentifier(spki: Buffer): Buffer {
   const keyBits = bitsOf(partsOf(decode(spki))?.[1]);
   if (keyBits === undefined) throw new Error('not a SubjectPublicKeyInfo');
   return createHash('sha1').update(keyBits).digest();

@@ -48,7 +48,7 @@ test('the daemon shows leaf and CA with the key of the leaf', { skip: skipWithou
   assert.match(verified, /OK/);
 });
 
-test('the certificate renews after two thirds of its life without a restart, with a new key', async (t) => {
+test('W20 the certificate of the daemon renews after two thirds of its life without a restart, with a new key', async (t) => {
   const home = await IdentityHome.make(t);
   const first = home.identity.serverCredentials();
   home.clock.advance(60 * DAY - 60_000);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { endEnrolment } from '../../../src/identity/end-enrolment.ts';
 import type { CertifiedDevice } from '../../../src/identity/types.ts';
@@ -197,7 +199,7 @@ test('a device that pairs again with its key keeps its id; its older certificate
   assert.equal(home.identity.deviceOf(paired.row.fingerprint)?.notAfterUnixMs, home.clock.now() + SOON);
 });
 
-test('the same CSR gives the same certificate: again, at once, after a restart, and after its use', async (t) => {
+test('W19 the same CSR gives the same certificate: again, at once, after a restart, and after its use', async (t) => {
   const home = await IdentityHome.make(t);
   const { deviceId, key, row } = await home.trusted();
   const csr = await writeCsr(key);
@@ -302,7 +304,7 @@ test('certificates that ended long ago are forgotten', async (t) => {
   assert.equal((await certificatesOf(home.store.reader, paired.deviceId)).length, 7);
 });
 
-test('another key is refused without the signature of the old one', async (t) => {
+test('W8 a device id never goes to another key without the signature of the old one', async (t) => {
   const home = await IdentityHome.make(t);
   const [paired, stranger] = [await home.trusted(), await generateP256()];
   const csr = await writeCsr(stranger);
@@ -362,6 +364,25 @@ test('a new key that is the key of another device is refused, also when it becam
   await assert.rejects(home.identity.certificateUsed(deviceId, issued), refused('conflict'));
   assert.equal((await home.device(deviceId)).spki_sha256, spkiSha256(paired.key));
   assert.equal(home.identity.deviceOf(row.fingerprint)?.certificateState, 'current');
+});
+
+test('W6 the daemon never holds the key of a device: its home has two private keys, its own', async (t) => {
+  const home = await IdentityHome.make(t);
+  const paired = await home.trusted();
+  await renew(home, paired, paired.row.fingerprint);
+  const secret = Buffer.from(paired.key.export({ format: 'jwk' }).d as string, 'base64url');
+  await home.close();
+  const files = readdirSync(home.folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const withKeys = files.filter((path) => readFileSync(path).includes('PRIVATE KEY'));
+  assert.deepEqual(withKeys.map((path) => basename(path)).sort(), ['ca-key.pem', 'daemon.pem']);
+  for (const path of files) {
+    const content = readFileSync(path);
+    for (const form of [secret, secret.toString('hex'), secret.toString('base64url')]) {
+      assert.equal(content.includes(form), false, path);
+    }
+  }
 });
 
 test('row 13: a rotation copies only the key of its CSR', async (t) => {
