@@ -1,5 +1,15 @@
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, lchownSync, lstatSync, openSync } from 'node:fs';
-import { readdirSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  lchownSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  type Stats,
+} from 'node:fs';
 import { PalyraError, systemCode } from '../kernel/errors.ts';
 import type { Account } from './system-account.ts';
 
@@ -19,9 +29,9 @@ function openFolder(path: string, shown: string): number {
 
 /**
  * Calls `visit` for each entry of a folder, with a path that goes through the opened folder: whoever may write there
- * cannot make root act elsewhere by swapping a folder for a link (Linux; security.md row of link swaps).
+ * cannot make root act elsewhere by swapping a folder for a link (Linux).
  */
-export function visitFolder(
+function visitFolder(
   path: string,
   shown: string,
   visit: (entry: { path: string; shown: string; name: string; stat: Stats }) => void,

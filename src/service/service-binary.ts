@@ -34,23 +34,19 @@ export function serviceBinary(named: string | undefined, { packed, execPath }: B
 export function binaryWarnings(binary: string, selinux = existsSync('/sys/fs/selinux/enforce')): string[] {
   const warnings: string[] = [];
   if (selinux && /^\/(home|root)\//.test(binary)) {
-    warnings.push(
-      `SELinux does not let services start programs below home folders: move ${binary} to /usr/local/bin if it fails`,
-    );
+    warnings.push(`SELinux does not let services start programs below home folders: move ${binary} to /usr/local/bin`);
   }
-  const open = foldersAbove(binary).find(othersMayWrite);
+  const open = othersMayChange(binary);
   if (open !== undefined) {
     warnings.push(`${open} can be changed by users other than root, and so can what the service runs`);
   }
   return warnings;
 }
 
-function foldersAbove(path: string): string[] {
-  return path === '/' ? [path] : [path, ...foldersAbove(dirname(path))];
-}
-
-function othersMayWrite(path: string): boolean {
+/** The file, or the first folder above it, that somebody else than root can change; undefined when there is none. */
+export function othersMayChange(path: string): string | undefined {
   const { uid, mode } = statSync(path);
   const sticky = (mode & 0o1000) !== 0;
-  return uid !== 0 || ((mode & 0o022) !== 0 && !sticky);
+  if (uid !== 0 || ((mode & 0o022) !== 0 && !sticky)) return path;
+  return path === '/' ? undefined : othersMayChange(dirname(path));
 }

@@ -27,14 +27,16 @@ export interface ServiceStatus {
   readonly enabled: boolean;
   readonly state: ServiceState;
   readonly pid: number | null;
-  /** When it became ready; null unless it runs. */
-  readonly since_unix_ms: number | null;
+  /** Since it became ready; null unless it runs. */
+  readonly uptime_ms: number | null;
   /** How often the manager has started it again since it was started by hand or at boot. */
   readonly restarts: number;
   /** What the service says of itself. */
   readonly status_text: string | null;
-  readonly profile: ServiceProfile | null;
-  readonly unit_path: string | null;
+  /** Whether the unit was written with the hardened profile. */
+  readonly hardened: boolean;
+  /** Path of the unit file. */
+  readonly unit: string | null;
   readonly scope: ServiceScope | null;
   readonly user: string | null;
   /** The `--home` that it was installed with. */
@@ -44,8 +46,8 @@ export interface ServiceStatus {
 export interface InstallRequest {
   /** Absolute; the service gets it as PALYRA_HOME. */
   readonly home: string;
-  /** Absolute path of the executable that the service starts. */
-  readonly binary: string;
+  /** Absolute path of the executable that the service starts; undefined: this one. */
+  readonly binary?: string | undefined;
   readonly hardened: boolean;
   /** User of a system service instead of the dedicated one. */
   readonly runAs?: string | undefined;
@@ -60,6 +62,13 @@ export interface InstallReport {
   /** What was changed on the machine, a sentence each. */
   readonly changes: readonly string[];
   readonly warnings: readonly string[];
+}
+
+export interface UninstallRequest {
+  /** Also removes the role's folder, the owner's settings of the unit, and the account that we made. */
+  readonly purge: boolean;
+  /** Where to look when no service is there to tell its home. */
+  readonly home: string;
 }
 
 export interface UninstallReport {
@@ -79,8 +88,7 @@ export interface LogsRequest {
 export interface ServiceManager {
   /** Registers and starts it, and waits until it is ready. A failed install puts back what was there before. */
   install(request: InstallRequest): Promise<InstallReport>;
-  /** With `purge` also removes the files that the program made in the role's folder of `home`. */
-  uninstall(request: { readonly purge: boolean; readonly home: string }): Promise<UninstallReport>;
+  uninstall(request: UninstallRequest): Promise<UninstallReport>;
   start(): Promise<ServiceStatus>;
   /** `now`: without the drain. */
   stop(request: { readonly now: boolean }): Promise<ServiceStatus>;
@@ -103,11 +111,11 @@ export function noService(state: 'not_installed' | 'unsupported'): ServiceStatus
     enabled: false,
     state,
     pid: null,
-    since_unix_ms: null,
+    uptime_ms: null,
     restarts: 0,
     status_text: null,
-    profile: null,
-    unit_path: null,
+    hardened: false,
+    unit: null,
     scope: null,
     user: null,
     home: null,

@@ -8,6 +8,7 @@ export interface Account {
   readonly gid: number;
 }
 
+// A daemon and a node on one machine have different users: what a node is asked to run must not read the daemon's keys.
 // The comment is how we know an account that we made: only such a one is ever removed.
 const OURS: Readonly<Record<ServiceRole, { name: string; comment: string }>> = {
   daemon: { name: 'palyra', comment: 'Palyra daemon' },
@@ -40,10 +41,17 @@ export async function ensureServiceAccount(run: RunTool, role: ServiceRole): Pro
   });
 }
 
+/** The dedicated account of a role, if we made it. */
+export async function dedicatedAccount(run: RunTool, role: ServiceRole): Promise<Account | undefined> {
+  const { name, comment } = OURS[role];
+  const account = await findAccount(run, name);
+  return account?.comment === comment ? account : undefined;
+}
+
 /** Removes the dedicated account of a role if we made it; its name when it is gone. */
 export async function removeServiceAccount(run: RunTool, role: ServiceRole): Promise<string | undefined> {
-  const { name, comment } = OURS[role];
-  if ((await findAccount(run, name))?.comment !== comment) return undefined;
+  const { name } = OURS[role];
+  if ((await dedicatedAccount(run, role)) === undefined) return undefined;
   const { code, stderr } = await run('userdel', [name]);
   if (code === 0) return name;
   throw new PalyraError('service_failed', `userdel did not remove ${name} (${code}): ${stderr.trim()}`);

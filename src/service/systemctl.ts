@@ -68,7 +68,11 @@ export function assertSystemd(): void {
 }
 
 /** What a failed `systemctl` means to the operator. */
-export function systemctlFailure({ code, stderr }: ToolResult, words: readonly string[], scope: ServiceScope): PalyraError {
+export function systemctlFailure(
+  { code, stderr }: ToolResult,
+  words: readonly string[],
+  scope: ServiceScope,
+): PalyraError {
   const said = stderr.trim();
   const what = `systemctl ${words.join(' ')}`;
   if (/access denied|authentication|permission denied|not permitted/i.test(said)) {

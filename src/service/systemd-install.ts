@@ -1,17 +1,15 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { PalyraError } from '../kernel/errors.ts';
-import { writeFileDurable } from '../kernel/files.ts';
 import { VERSION } from '../kernel/version.ts';
-import { binaryWarnings } from './service-binary.ts';
+import { binaryWarnings, serviceBinary } from './service-binary.ts';
 import type { ServiceMachine } from './service-machine.ts';
-import type { InstallReport, InstallRequest, ServiceTarget } from './service-manager.ts';
+import type { InstallReport, InstallRequest, ServiceRole, ServiceScope, ServiceTarget } from './service-manager.ts';
+import { type StableBinary, stableBinary, staysPut } from './stable-binary.ts';
+import { assertSystemd, Systemctl } from './systemctl.ts';
 import { type Ground, systemGround, userGround } from './systemd-ground.ts';
-import { startUnit } from './systemd-start.ts';
+import { registerUnit } from './systemd-register.ts';
 import { systemdStatus } from './systemd-status.ts';
 import { unitText } from './systemd-text.ts';
-import { defaultScope, readUnit, type UnitPlace, unitPlace } from './systemd-unit.ts';
-import { assertSystemd, Systemctl } from './systemctl.ts';
+import { defaultScope, readUnit, unitPlace } from './systemd-unit.ts';
 import { readFacts } from './unit-facts.ts';
 
 /** `ServiceManager.install` for systemd. */
@@ -23,93 +21,66 @@ export async function systemdInstall(
   assertSystemd();
   const { role } = target;
   const scope = target.scope ?? defaultScope(machine);
+  assertScope(role, scope, machine);
   const place = unitPlace(role, scope, machine);
   const before = readUnit(place.path);
   const former = before === undefined ? undefined : readFacts(before);
-  if (before !== undefined && former === undefined) throw notOurs(place);
-  const prepare = scope === 'system' ? systemGround : userGround;
-  const ground = await prepare({ role, machine, request, former });
-
-  const systemctl = new Systemctl(machine, scope);
-  const text = unitText({
-    role,
-    scope,
-    binary: request.binary,
-    account: ground.account,
-    systemdVersion: await systemctl.version(),
-    facts: {
-      version: VERSION,
-      profile: role === 'daemon' || request.hardened ? 'hardened' : 'open',
-      home: request.home,
-      user: ground.user,
-      made_linger: ground.madeLinger,
-    },
-  });
-  const registered = await register({ systemctl, machine, place, before, text });
-  return {
-    service: await systemdStatus({ role, scope }, machine),
-    unit: registered,
-    changes: [...ground.changes, ...(registered === 'unchanged' ? [] : [`wrote ${place.path}`])],
-    warnings: [...warningsOf(request, ground, place)],
-  };
-}
-
-/** Puts the unit in place and starts it; what was there before comes back when it does not become ready. */
-async function register(given: {
-  systemctl: Systemctl;
-  machine: ServiceMachine;
-  place: UnitPlace;
-  before: string | undefined;
-  text: string;
-}): Promise<InstallReport['unit']> {
-  const { systemctl, machine, place, before, text } = given;
-  if (text === before) {
-    await systemctl.do('enable', place.name);
-    await startUnit(given, 'start');
-    return 'unchanged';
+  if (before !== undefined && former === undefined) {
+    throw new PalyraError('conflict', `${place.path} exists and was not written by palyra`, {
+      hint: `move it away, or keep its settings in a drop-in: systemctl edit ${place.name}`,
+    });
   }
-  const wasActive = (await systemctl.try('is-active', '--quiet', place.name)).code === 0;
-  mkdirSync(dirname(place.path), { recursive: true });
-  await writeFileDurable(place.path, text, 0o644);
+  const program = serviceBinary(request.binary);
+  const binary = request.binary === undefined ? stableBinary(program, scope, machine) : staysPut(program);
   try {
-    // Absent where there is no SELinux; it gives the file the label that systemd may read.
-    await machine.run('restorecon', ['-F', place.path]);
-    await systemctl.do('daemon-reload');
-    await systemctl.do('enable', place.name);
-    await startUnit(given, 'restart');
+    const prepare = scope === 'system' ? systemGround : userGround;
+    const ground = await prepare({ role, machine, request, former, binary: binary.path });
+    const systemctl = new Systemctl(machine, scope);
+    const text = unitText({
+      role,
+      scope,
+      binary: binary.path,
+      account: ground.account,
+      systemdVersion: await systemctl.version(),
+      facts: {
+        version: VERSION,
+        profile: request.hardened ? 'hardened' : 'open',
+        home: request.home,
+        user: ground.user,
+        made_linger: ground.madeLinger,
+      },
+    });
+    const unit = await registerUnit({ systemctl, machine, place }, { before, text, newProgram: binary.copied });
+    binary.keep();
+    return {
+      service: await systemdStatus({ role, scope }, machine),
+      unit,
+      changes: changesOf(ground, binary, unit === 'unchanged' ? undefined : place.path),
+      warnings: [...ground.warnings, ...(scope === 'system' ? binaryWarnings(binary.path) : [])],
+    };
   } catch (error) {
-    await putBack({ systemctl, place, before, wasActive });
+    binary.undo();
     throw error;
   }
-  return before === undefined ? 'created' : 'replaced';
 }
 
-async function putBack(given: {
-  systemctl: Systemctl;
-  place: UnitPlace;
-  before: string | undefined;
-  wasActive: boolean;
-}): Promise<void> {
-  const { systemctl, place, before, wasActive } = given;
-  await systemctl.try('stop', place.name);
-  if (before === undefined) {
-    await systemctl.try('disable', place.name);
-    rmSync(place.path, { force: true });
-  } else {
-    await writeFileDurable(place.path, before, 0o644);
+function assertScope(role: ServiceRole, scope: ServiceScope, { uid }: ServiceMachine): void {
+  if (scope === 'system' && uid !== 0) {
+    throw new PalyraError('no_permission', 'only root registers services of the machine', {
+      hint: `sudo palyra ${role} install, or as a service of your own: palyra ${role} install --user`,
+    });
   }
-  await systemctl.try('daemon-reload');
-  await systemctl.try('reset-failed', place.name);
-  if (wasActive) await systemctl.try('start', '--no-block', place.name);
+  if (scope === 'user' && uid === 0) {
+    throw new PalyraError('usage', 'root has services of the machine, not of a user', {
+      hint: `leave --user out, or run it without sudo: palyra ${role} install --user`,
+    });
+  }
 }
 
-/** Refuses to touch a unit of our name that somebody else wrote. */
-export const notOurs = (place: UnitPlace): PalyraError =>
-  new PalyraError('conflict', `${place.path} exists and was not written by palyra`, {
-    hint: `move it away, or keep its settings in a drop-in: systemctl edit ${place.name}`,
-  });
-
-function* warningsOf(request: InstallRequest, ground: Ground, place: UnitPlace): Generator<string> {
-  yield* ground.warnings;
-  if (place.scope === 'system') yield* binaryWarnings(request.binary);
+function changesOf({ changes }: Ground, { copied, path }: StableBinary, unitPath: string | undefined): string[] {
+  return [
+    ...(copied ? [`copied the program to ${path}`] : []),
+    ...changes,
+    ...(unitPath === undefined ? [] : [`wrote ${unitPath}`]),
+  ];
 }

@@ -13,11 +13,15 @@ const EXIT_MEANINGS: Readonly<Record<string, string>> = {
   '226': 'a folder of its sandbox does not exist',
 };
 
+/** A unit and who manages it. */
+export interface UnitControl {
+  readonly systemctl: Systemctl;
+  readonly machine: ServiceMachine;
+  readonly place: UnitPlace;
+}
+
 /** Starts a unit and waits until it is ready. Throws `service_failed` with the journal's last lines of this attempt. */
-export async function startUnit(
-  { systemctl, machine, place }: { systemctl: Systemctl; machine: ServiceMachine; place: UnitPlace },
-  verb: 'start' | 'restart',
-): Promise<void> {
+export async function startUnit({ systemctl, machine, place }: UnitControl, verb: 'start' | 'restart'): Promise<void> {
   const sinceUnixMs = machine.clock.now();
   const result = await systemctl.try(verb, place.name);
   if (result.code === 0) return;
@@ -32,4 +36,14 @@ export async function startUnit(
     hint: `journalctl ${place.scope === 'user' ? '--user-unit' : '--unit'}=${place.name} shows more`,
     details: { result: shown['Result'] ?? null, exit_status: Number(status || 0), journal },
   });
+}
+
+/**
+ * Ends what runs of a unit at once, as the first part of a stop or restart. The job comes first, so that the manager
+ * does not take the end for a failure; it is the manager that kills, and only what belongs to the unit.
+ */
+export async function endUnit({ systemctl, place }: UnitControl, verb: 'stop' | 'restart'): Promise<void> {
+  await systemctl.do(verb, '--no-block', place.name);
+  // Fails when nothing runs any more.
+  await systemctl.try('kill', '--signal=SIGKILL', place.name);
 }

@@ -1,5 +1,5 @@
-import { noService, type ServiceState, type ServiceStatus, type ServiceTarget } from './service-manager.ts';
 import type { ServiceMachine } from './service-machine.ts';
+import { noService, type ServiceState, type ServiceStatus, type ServiceTarget } from './service-manager.ts';
 import { Systemctl } from './systemctl.ts';
 import { findUnit } from './systemd-unit.ts';
 import { readFacts } from './unit-facts.ts';
@@ -24,17 +24,18 @@ export async function systemdStatus(target: ServiceTarget, machine: ServiceMachi
   const facts = readFacts(text);
   const shown = await new Systemctl(machine, place.scope).show(place.name, PROPERTIES);
   const state = shown === undefined ? 'unknown' : stateOf(shown);
+  const since = state === 'running' ? timestamp(shown?.['ActiveEnterTimestamp']) : null;
   const pid = Number(shown?.['MainPID'] ?? 0);
   return {
     installed: true,
     enabled: shown?.['UnitFileState'] === 'enabled',
     state,
     pid: pid > 0 ? pid : null,
-    since_unix_ms: state === 'running' ? timestamp(shown?.['ActiveEnterTimestamp']) : null,
+    uptime_ms: since === null ? null : Math.max(0, machine.clock.now() - since),
     restarts: Number(shown?.['NRestarts'] ?? 0),
     status_text: shown?.['StatusText'] || null,
-    profile: facts?.profile ?? null,
-    unit_path: place.path,
+    hardened: facts?.profile === 'hardened',
+    unit: place.path,
     scope: place.scope,
     user: shown?.['User'] || facts?.user || null,
     home: facts?.home ?? null,
