@@ -280,6 +280,20 @@ test('a certificate that waited while a newer one came into use is not brought b
   assert.equal(home.identity.deviceOf(second)?.notAfterUnixMs, home.clock.now() + SOON);
 });
 
+test('a newer certificate that waits is untouched when an older one is used first', async (t) => {
+  const home = await IdentityHome.make(t);
+  const { deviceId, key, row } = await home.trusted();
+  const ask = async () =>
+    fingerprintOf(await home.identity.rotate(deviceId, row.fingerprint, order(await writeCsr(key))));
+  const [second, third] = [await ask(), await ask()];
+  const before = home.identity.deviceOf(third);
+  await home.identity.certificateUsed(deviceId, second);
+  assert.deepEqual(home.identity.deviceOf(third), before);
+  assert.deepEqual(await statesOf(home, deviceId), ['issued', 'current', 'superseded']);
+  await home.identity.certificateUsed(deviceId, third);
+  assert.equal(home.identity.deviceOf(second)?.certificateState, 'superseded');
+});
+
 test('asking again and again fills neither table nor map', async (t) => {
   const home = await IdentityHome.make(t);
   const { deviceId, key, row } = await home.trusted();
