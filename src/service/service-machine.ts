@@ -9,7 +9,7 @@ export interface ServiceMachine {
   readonly userHome: string;
   readonly clock: Clock;
   readonly run: RunTool;
-  userName(): string;
+  readonly userName: () => string;
 }
 
 export const thisMachine = (): ServiceMachine => ({

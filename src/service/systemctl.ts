@@ -33,9 +33,9 @@ export class Systemctl {
     return result.stdout;
   }
 
-  /** Properties of a unit, as `systemctl show` prints them; undefined when the manager does not answer. */
-  async show(unit: string, names: readonly string[]): Promise<Record<string, string> | undefined> {
-    const { code, stdout } = await this.try('show', unit, `--property=${names.join(',')}`);
+  /** Properties of a unit (`names` with commas between them), as `systemctl show` prints them; undefined when the manager does not answer. */
+  async show(unit: string, names: string): Promise<Record<string, string> | undefined> {
+    const { code, stdout } = await this.try('show', unit, `--property=${names}`);
     if (code !== 0) return undefined;
     return Object.fromEntries(
       stdout

@@ -27,7 +27,7 @@ export async function startUnit({ systemctl, machine, place }: UnitControl, verb
   if (result.code === 0) return;
   const refused = systemctlFailure(result, [verb, place.name], place.scope);
   if (refused.code === 'no_permission') throw refused;
-  const shown = (await systemctl.show(place.name, ['Result', 'ExecMainStatus'])) ?? {};
+  const shown = (await systemctl.show(place.name, 'Result,ExecMainStatus')) ?? {};
   const journal = await lastLines(machine, place, { sinceUnixMs, lines: JOURNAL_LINES });
   const status = shown['ExecMainStatus'] ?? '';
   const why = [shown['Result'] || refused.message, status, EXIT_MEANINGS[status]].filter(Boolean).join(', ');

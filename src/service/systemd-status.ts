@@ -4,9 +4,7 @@ import { Systemctl } from './systemctl.ts';
 import { findUnit } from './systemd-unit.ts';
 import { readFacts } from './unit-facts.ts';
 
-const PROPERTIES = [
-  ...['ActiveState', 'SubState', 'UnitFileState', 'MainPID', 'NRestarts', 'ActiveEnterTimestamp', 'StatusText', 'User'],
-];
+const PROPERTIES = 'ActiveState,SubState,UnitFileState,MainPID,NRestarts,ActiveEnterTimestamp,StatusText,User';
 
 const STATES: Readonly<Record<string, ServiceState>> = {
   active: 'running',

@@ -7,15 +7,6 @@ import { renderUnit, type UnitCondition, unitProgram, unitWord } from './unit-te
 
 const WORDS: Readonly<Record<ServiceRole, string>> = { daemon: 'daemon serve', node: 'node run' };
 
-// Each of these makes the program load, trust, write or tell something that the owner of the service did not ask for.
-const UNSET = [
-  ...['NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'NODE_V8_COVERAGE', 'NODE_DEBUG'],
-  ...['NODE_DEBUG_NATIVE', 'NODE_PATH', 'NODE_COMPILE_CACHE', 'NODE_ICU_DATA', 'NODE_REDIRECT_WARNINGS'],
-  ...['SSLKEYLOGFILE', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'OPENSSL_CONF', 'OPENSSL_MODULES', 'DEBUG'],
-  ...['GRPC_TRACE', 'GRPC_VERBOSITY', 'GRPC_NODE_TRACE', 'GRPC_NODE_VERBOSITY'],
-  ...['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT', 'GLIBC_TUNABLES'],
-];
-
 // RestartSteps= and RestartMaxDelaySec= came with it.
 const STEPS_VERSION = 254;
 const STOP_SLACK_S = 10;
@@ -38,7 +29,6 @@ export function unitText(plan: UnitPlan): string {
     exec_start: `${unitProgram(binary)} ${WORDS[role]}`,
     palyra_home: unitWord(`PALYRA_HOME=${facts.home}`),
     role_home: unitWord(join(facts.home, role)),
-    unset_environment: UNSET.join(' '),
     user: account?.name ?? '',
     group: String(account?.gid ?? ''),
     drain_s: String(LIMITS.drainMs / 1000),

@@ -1,0 +1,19 @@
+import { nowFlag, ServiceCommand, serviceFlags } from '../../src/cli/service-command.ts';
+
+export default class NodeStop extends ServiceCommand {
+  static override summary = 'Stop the installed node host until it is started again, or the machine is.';
+  static override description = 'Work under way is let finish for a while.';
+  static override examples = [
+    'sudo <%= config.bin %> <%= command.id %>',
+    { description: 'without that', command: 'sudo <%= config.bin %> <%= command.id %> --now' },
+  ];
+  static override flags = { ...serviceFlags, ...nowFlag };
+
+  override async run(): Promise<void> {
+    const { flags } = await this.parse(NodeStop);
+    const { localService } = await import('../../src/service/local-service.ts');
+    const { now } = flags;
+    const service = await localService({ role: 'node', scope: this.scopeOf(flags) }).stop({ now });
+    this.printService({ service }, service, flags);
+  }
+}
