@@ -23,6 +23,8 @@ export function systemdManager(target: ServiceTarget, machine: ServiceMachine): 
       const control = installed(target, machine);
       if (now) await endUnit(control, 'stop');
       await control.systemctl.do('stop', control.place.name);
+      // A program that was killed counts as failed, but it was asked for.
+      if (now) await control.systemctl.try('reset-failed', control.place.name);
       return await status();
     },
     async restart({ now }) {

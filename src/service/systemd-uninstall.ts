@@ -46,8 +46,11 @@ export async function systemdUninstall(
     assertAllowed(role, place.scope, machine);
   }
   await removeDropIns(`${place.path}.d`, purge, machine, { changes, left });
-  await removeHome(role, facts?.home ?? home, purge, machine, { changes, left });
-  if (place.scope === 'system') await removeAccount(role, purge, machine, { changes, left });
+  const folder = roleHome(facts?.home ?? home, role);
+  await removeHome(role, folder, purge, machine, { changes, left });
+  // The next account that the system makes could get its number, and with it the files.
+  const orphans = existsSync(folder);
+  if (place.scope === 'system') await removeAccount(role, purge && !orphans, machine, { changes, left });
   return { was_installed: text !== undefined, changes, left };
 }
 
@@ -89,12 +92,11 @@ async function removeDropIns(folder: string, purge: boolean, machine: ServiceMac
 
 async function removeHome(
   role: ServiceRole,
-  home: string,
+  folder: string,
   purge: boolean,
   machine: ServiceMachine,
   told: Told,
 ): Promise<void> {
-  const folder = roleHome(home, role);
   if (!existsSync(folder)) return;
   if (!purge) {
     told.left.push(`${folder}: keys and state of the ${role}`);
@@ -105,7 +107,7 @@ async function removeHome(
     return;
   }
   await removeTree(folder, machine, told);
-  removeEmptyFolders(home, 1);
+  removeEmptyFolders(dirname(folder), 1);
 }
 
 /** By `rm`, which goes through folders by their descriptors: a link that is swapped in meanwhile leads it nowhere. */
@@ -119,8 +121,8 @@ async function removeTree(folder: string, { run }: ServiceMachine, { changes }: 
   changes.push(`removed ${folder}`);
 }
 
-async function removeAccount(role: ServiceRole, purge: boolean, machine: ServiceMachine, told: Told): Promise<void> {
-  if (!purge) {
+async function removeAccount(role: ServiceRole, remove: boolean, machine: ServiceMachine, told: Told): Promise<void> {
+  if (!remove) {
     const account = await dedicatedAccount(machine.run, role);
     if (account !== undefined) told.left.push(`the system user ${account.name}, which owns what is left`);
     return;
