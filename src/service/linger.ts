@@ -22,14 +22,15 @@ export const lingerCommand = (user: string): string => `sudo loginctl enable-lin
 export async function enableLinger({ run, userName }: ServiceMachine): Promise<Linger> {
   const user = userName();
   if (lingers(user)) return { on: true, made: false };
-  await run('loginctl', ['--no-ask-password', 'enable-linger']);
+  // By name: without one it means the user of the session, and a shell that cron or su opened is in none.
+  await run('loginctl', ['--no-ask-password', 'enable-linger', user]);
   const on = lingers(user);
   return { on, made: on };
 }
 
 /** Takes back what `enableLinger` did; whether it is off now. */
 export async function disableLinger({ run, userName }: ServiceMachine): Promise<boolean> {
-  await run('loginctl', ['--no-ask-password', 'disable-linger']);
+  await run('loginctl', ['--no-ask-password', 'disable-linger', userName()]);
   return !lingers(userName());
 }
 

@@ -69,8 +69,8 @@ function assertAllowed(role: ServiceRole, scope: ServiceScope, { uid }: ServiceM
 async function removeUnit(systemctl: Systemctl, { name, path }: UnitPlace): Promise<void> {
   await systemctl.do('disable', '--now', name);
   rmSync(path, { force: true });
-  // Of a user: ~/.config/systemd/user and its parent. The machine's own is never empty.
-  removeEmptyFolders(dirname(path), 2);
+  // Of a user: as far up as ~/.config. The machine's own is never empty.
+  removeEmptyFolders(dirname(path), 3);
   await systemctl.do('daemon-reload');
   // It fails for a unit that left nothing behind.
   await systemctl.try('reset-failed', name);

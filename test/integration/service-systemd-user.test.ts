@@ -44,6 +44,14 @@ describe('services of a user, on a real systemd', { skip: skipWithoutBox(), time
     await box.sh('rm -r /root/p');
   });
 
+  test('where the system does not let the user linger, it says what an admin has to do', async () => {
+    await box.sh('systemctl mask --now polkit');
+    const { exit, error } = failure(await asOp('node', 'install', '--require-linger', '--json', ...BINARY));
+    await box.sh('systemctl unmask polkit');
+    assert.deepEqual([exit, error.code, error.hint], [7, 'no_permission', 'sudo loginctl enable-linger op']);
+    assert.equal((await box.exec(['ls', `${USER_HOME}/.config/systemd`])).code, 2);
+  });
+
   test('an install by a user is one of that user, and runs without a login', async () => {
     const report = document<InstallDocument>(await asOp('node', 'install', '--json', ...BINARY));
     assert.deepEqual(

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-const PACKAGES = 'systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,iproute2,util-linux,passwd';
+const PACKAGES = 'systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,iproute2,util-linux,passwd,polkitd';
 
 /** Path of the root image that boxes are unpacked from; made once per machine and suite (40 s, 200 MB). */
 export async function baseImage(): Promise<string> {
