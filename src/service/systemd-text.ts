@@ -23,7 +23,7 @@ export interface UnitPlan {
 
 /** The whole text of a unit file. */
 export function unitText(plan: UnitPlan): string {
-  const { role, scope, binary, facts, account } = plan;
+  const { role, binary, facts, account } = plan;
   const drainS = (LIMITS.drainMs + LIMITS.killGraceMs) / 1000;
   return renderUnit(assetText(`installers/palyra-${role}.service`), conditionsOf(plan), {
     exec_start: `${unitProgram(binary)} ${WORDS[role]}`,
@@ -35,7 +35,6 @@ export function unitText(plan: UnitPlan): string {
     stop_s: String(drainS + STOP_SLACK_S),
     protect_home: [facts.home, binary].some(isBelowHomes) ? 'read-only' : 'yes',
     facts: writeFacts(facts),
-    scope,
   });
 }
 
