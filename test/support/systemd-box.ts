@@ -195,9 +195,7 @@ export async function until(what: string, done: () => boolean | Promise<boolean>
   }
 }
 
-const namespacesOf = (leader: number): string[] => [
-  ...['-t', String(leader), '-m', '-u', '-i', '-n', '-p', '-C', '-r', '-w', '--'],
-];
+const namespacesOf = (leader: number): string[] => ['-t', String(leader), ...'-m -u -i -n -p -C -r -w --'.split(' ')];
 
 async function outside(file: string, args: readonly string[]): Promise<void> {
   const { code, stderr } = await finished(file, args, { timeoutMs: 300_000 });
