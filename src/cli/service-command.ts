@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import { PalyraError } from '../kernel/errors.ts';
 import { BaseCommand, formatOf, outputFlags } from './base.ts';
 import { cleanText } from './clean-text.ts';
 
@@ -59,8 +60,14 @@ export abstract class ServiceCommand extends BaseCommand {
     else this.log(describeService(service));
   }
 
+  protected override async catch(cause: Error & { exitCode?: number }): Promise<never> {
+    const journal = cause instanceof PalyraError ? cause.details?.['journal'] : undefined;
+    if (Array.isArray(journal) && !this.wantsJson) this.tell('| ', journal.map(String));
+    return await super.catch(cause);
+  }
+
   /** What was done or must be known, for people. */
-  protected tell(kind: '' | 'warning: ' | 'left: ', lines: readonly string[]): void {
+  protected tell(kind: '' | 'warning: ' | 'left: ' | '| ', lines: readonly string[]): void {
     for (const line of lines) process.stderr.write(`${kind}${cleanText(line)}\n`);
   }
 }

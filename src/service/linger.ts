@@ -14,7 +14,7 @@ export interface Linger {
 }
 
 /** Whether a user's services run without a login. logind keeps a file per such user. */
-export const lingers = (user: string): boolean => existsSync(join('/var/lib/systemd/linger', user));
+const lingers = (user: string): boolean => existsSync(join('/var/lib/systemd/linger', user));
 
 export const lingerCommand = (user: string): string => `sudo loginctl enable-linger ${user}`;
 

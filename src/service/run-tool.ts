@@ -7,7 +7,7 @@ export interface ToolResult {
   readonly stderr: string;
 }
 
-export interface ToolOptions {
+interface ToolOptions {
   readonly timeoutMs?: number;
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -71,5 +71,5 @@ export function stableBinary(binary: string, scope: ServiceScope, machine: Servi
 export function removeCopy(scope: ServiceScope, machine: ServiceMachine): void {
   const place = copyPlace(scope, machine);
   rmSync(place, { force: true });
-  removeEmptyFolders(dirname(place), 2);
+  removeEmptyFolders(dirname(place), scope === 'user' ? 3 : 2);
 }

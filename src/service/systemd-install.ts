@@ -1,5 +1,6 @@
 import { PalyraError } from '../kernel/errors.ts';
 import { VERSION } from '../kernel/version.ts';
+import { disableLinger } from './linger.ts';
 import { binaryWarnings, serviceBinary } from './service-binary.ts';
 import type { ServiceMachine } from './service-machine.ts';
 import type { InstallReport, InstallRequest, ServiceRole, ServiceScope, ServiceTarget } from './service-manager.ts';
@@ -32,9 +33,10 @@ export async function systemdInstall(
   }
   const program = serviceBinary(request.binary);
   const binary = request.binary === undefined ? stableBinary(program, scope, machine) : staysPut(program);
+  let ground: Ground | undefined;
   try {
     const prepare = scope === 'system' ? systemGround : userGround;
-    const ground = await prepare({ role, machine, request, former, binary: binary.path });
+    ground = await prepare({ role, machine, request, former, binary: binary.path });
     const systemctl = new Systemctl(machine, scope);
     const text = unitText({
       role,
@@ -60,6 +62,7 @@ export async function systemdInstall(
     };
   } catch (error) {
     binary.undo();
+    if (ground?.madeLinger && former === undefined) await disableLinger(machine);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileFailure, writeFileDurable } from '../kernel/files.ts';
+import { removeEmptyFolders } from './remove-empty-folders.ts';
 import type { InstallReport } from './service-manager.ts';
 import { startUnit, type UnitControl } from './systemd-start.ts';
 
@@ -43,6 +44,7 @@ async function putBack(
   if (before === undefined) {
     await systemctl.try('disable', place.name);
     rmSync(place.path, { force: true });
+    removeEmptyFolders(dirname(place.path), 3);
   } else {
     await writeFileDurable(place.path, before, 0o644);
   }

@@ -20,7 +20,8 @@ export interface UnitControl {
   readonly place: UnitPlace;
 }
 
-/** Starts a unit and waits until it is ready. Throws `service_failed` with the journal's last lines of this attempt. */
+/** Starts a unit and waits until it is ready. Throws `service_failed`, its
+ * details with the journal's last lines of this attempt. */
 export async function startUnit({ systemctl, machine, place }: UnitControl, verb: 'start' | 'restart'): Promise<void> {
   const sinceUnixMs = machine.clock.now();
   const result = await systemctl.try(verb, place.name);
@@ -31,8 +32,7 @@ export async function startUnit({ systemctl, machine, place }: UnitControl, verb
   const journal = await lastLines(machine, place, { sinceUnixMs, lines: JOURNAL_LINES });
   const status = shown['ExecMainStatus'] ?? '';
   const why = [shown['Result'] || refused.message, status, EXIT_MEANINGS[status]].filter(Boolean).join(', ');
-  const lines = journal.map((line) => `\n  | ${line}`).join('');
-  throw new PalyraError('service_failed', `${place.name} did not become ready (${why})${lines}\n `, {
+  throw new PalyraError('service_failed', `${place.name} did not become ready (${why})`, {
     hint: `journalctl ${place.scope === 'user' ? '--user-unit' : '--unit'}=${place.name} shows more`,
     details: { result: shown['Result'] ?? null, exit_status: Number(status || 0), journal },
   });
