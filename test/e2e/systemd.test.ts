@@ -173,6 +173,17 @@ describe('daemon and node as services, from the built binary', { skip, timeout: 
     );
   });
 
+  test('a binary started from where services must not start it is copied, and the copy goes with the service', async () => {
+    await box.sh('mkdir /root/downloads && cp /usr/local/bin/palyra /root/downloads/palyra');
+    const here = '/root/downloads/palyra';
+    const copy = '/usr/local/lib/palyra/bin/palyra';
+    const { service } = document<{ service: ServiceDocument }>(await box.exec([here, 'daemon', 'install', '--json']));
+    assert.equal(await box.sh(`readlink /proc/${service.pid}/exe`), copy);
+    document(await box.exec([copy, 'daemon', 'uninstall', '--purge', '--yes', '--json']));
+    assert.equal((await box.exec(['ls', '/usr/local/lib/palyra'])).code, 2);
+    await box.sh('rm -r /root/downloads');
+  });
+
   test('of a user: installed, paired, and back after a reboot with nobody logged in', async () => {
     document(await asOp('daemon', 'install', '--user', '--json'));
     await pair(asOp);

@@ -83,6 +83,18 @@ describe('services of a user, on a real systemd', { skip: skipWithoutBox(), time
     await isBack();
   });
 
+  test('hardened, as far as a user can have it', async () => {
+    for (const role of ['daemon', 'node']) {
+      const words = [role, 'install', '--hardened', '--json', ...BINARY];
+      const { service } = document<InstallDocument>(await asOp(...words));
+      assert.deepEqual([service.state, service.hardened, service.scope], ['running', true, 'user']);
+    }
+    const report = document<UninstallDocument>(await asOp('daemon', 'uninstall', '--purge', '--yes', '--json'));
+    assert.deepEqual(report.left, []);
+    // The node still needs it.
+    assert.equal(await box.sh('ls /var/lib/systemd/linger'), 'op');
+  });
+
   test('a service of the machine is not stopped by a user', async () => {
     await box.sh(pairedHome('/var/lib/palyra'));
     document(await palyra(box, 'node', 'install', '--json', ...BINARY));

@@ -230,6 +230,21 @@ describe('services of the machine, on a real systemd', { skip: skipWithoutBox(),
     await box.sh('userdel worker');
   });
 
+  test('a home whose name means something to systemd and to a shell', async () => {
+    const home = `/srv/a "b" %h $HOME 'c' \\d;`;
+    await box.exec(['mkdir', '-p', '-m', '700', `${home}/node`]);
+    await box.exec(['cp', `${HOME}/node/node-host.json`, `${home}/node/`]);
+    for (const flags of [[], ['--hardened']]) {
+      const { service } = await install(box, 'node', '--home', home, ...flags);
+      assert.equal(service.state, 'running');
+      const environment = await box.exec(['cat', `/proc/${service.pid}/environ`]);
+      assert.ok(environment.stdout.split('\0').includes(`PALYRA_HOME=${home}`), environment.stdout);
+    }
+    document(await palyra(box, 'node', 'uninstall', '--purge', '--yes', '--json'));
+    assert.equal((await box.exec(['ls', home])).code, 2);
+    await install(box, 'node');
+  });
+
   test('a unit of our name that somebody else wrote is not touched', async () => {
     await box.sh('systemctl stop palyra-daemon; cp /etc/systemd/system/palyra-daemon.service /root/kept');
     await box.sh('printf "[Service]\\nExecStart=/bin/true\\n" >/etc/systemd/system/palyra-daemon.service');
