@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { dirname, join, relative, sep } from 'node:path';
 import { Plugin } from '@oclif/core';
 import protobuf from 'protobufjs';
+import { rolldown } from 'rolldown';
 import { PJSON } from '../src/cli/pjson.ts';
 import { PROTO_OPTIONS } from '../src/rpc/proto-options.ts';
 
@@ -90,9 +91,19 @@ async function manifest(): Promise<number> {
   return plugin.commandIDs.length;
 }
 
+/** Code of worker threads: one file each, since a thread starts from text wherever the program runs from. */
+async function workers(): Promise<void> {
+  for (const [name, entry] of [['pake', 'src/pairing/pake-worker.ts']] as const) {
+    const bundle = await rolldown({ input: join(root, entry), platform: 'node' });
+    const { output } = await bundle.generate({ format: 'cjs', minify: true });
+    write(join(assets, 'workers', `${name}.cjs`), output[0].code);
+  }
+}
+
 mkdirSync(assets, { recursive: true });
 write(join(root, 'src', 'cli', 'generated', 'command-map.ts'), commandMap(commandIds()));
 wireContract();
 cpSync(join(root, 'installers', 'templates'), join(assets, 'installers'), { recursive: true });
+await workers();
 const count = await manifest();
 process.stderr.write(`gen: ${count} commands, assets in dist/assets\n`);

@@ -1,0 +1,78 @@
+import { Worker } from 'node:worker_threads';
+import { assetText } from '../kernel/assets.ts';
+import { PalyraError } from '../kernel/errors.ts';
+import type { PakeKeys, PakeResult, PakeTask } from './pake-messages.ts';
+import { tooMany } from './rate-limits.ts';
+
+const QUEUE = 32;
+/** One exchange takes about 15 ms; by then a good part of the queue is done. */
+const RETRY_AFTER_MS = 500;
+
+interface Waiting {
+  readonly resolve: (keys: PakeKeys) => void;
+  readonly reject: (cause: Error) => void;
+}
+
+/**
+ * The daemon's part of the key exchange, in one thread: 15 ms of plain arithmetic that whoever reaches the port can ask
+ * for must not stand in the way of everything else. The thread starts at the first exchange and never keeps the process
+ * alive.
+ */
+export class ExchangeThread {
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #reserved = 0;
+  #lastId = 0;
+
+  /**
+   * Takes a place in the queue, before anything is charged for it; the returned function gives it back.
+   * Errors: too_many_requests.
+   */
+  reserve(): () => void {
+    if (this.#reserved >= QUEUE) throw tooMany('too many key exchanges at once', RETRY_AFTER_MS);
+    this.#reserved += 1;
+    let held = true;
+    return () => {
+      if (held) this.#reserved -= 1;
+      held = false;
+    };
+  }
+
+  /** Errors: invalid_argument for a share that is no good. */
+  respond(task: Omit<PakeTask, 'id'>): Promise<PakeKeys> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<PakeKeys>();
+    this.#waiting.set(id, { resolve, reject });
+    this.#worker ??= this.#start();
+    this.#worker.postMessage({ ...task, id } satisfies PakeTask);
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(assetText('workers/pake.cjs'), { eval: true, name: 'palyra-pake' });
+    worker.on('message', (result: PakeResult) => {
+      const waiting = this.#waiting.get(result.id);
+      this.#waiting.delete(result.id);
+      if ('keys' in result) waiting?.resolve(result.keys);
+      else waiting?.reject(new PalyraError('invalid_argument', result.refused));
+    });
+    worker.on('error', (cause) => this.#ended(worker, cause));
+    worker.on('exit', () => this.#ended(worker, new Error('the thread of key exchanges has ended')));
+    worker.unref();
+    return worker;
+  }
+
+  /** Whoever waits is told; the next exchange starts another thread. */
+  #ended(worker: Worker, cause: unknown): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(cause instanceof Error ? cause : new Error(String(cause)));
+  }
+}
