@@ -12,7 +12,7 @@ export interface StableBinary {
   readonly copied: boolean;
   /** The service runs with it: forgets the copy that was there before. */
   keep(): void;
-  /** Puts back what was there before. */
+  /** Puts back what was there before. Twice is no error. */
   undo(): void;
 }
 
@@ -61,8 +61,8 @@ export function stableBinary(binary: string, scope: ServiceScope, machine: Servi
     copied: true,
     keep: () => rmSync(previous, { force: true }),
     undo: () => {
-      if (hadOne) renameSync(previous, place);
-      else removeCopy(scope, machine);
+      if (!hadOne) removeCopy(scope, machine);
+      else if (existsSync(previous)) renameSync(previous, place);
     },
   };
 }

@@ -31,13 +31,18 @@ export async function systemdInstall(
       hint: `move it away, or keep its settings in a drop-in: systemctl edit ${place.name}`,
     });
   }
+  const systemctl = new Systemctl(machine, scope);
+  const control = { systemctl, machine, place };
+  // Also one that was about to be started again.
+  const wasActive = /^(active|activating|reloading)$/.test(
+    (await systemctl.show(place.name, 'ActiveState'))?.['ActiveState'] ?? '',
+  );
   const program = serviceBinary(request.binary);
   const binary = request.binary === undefined ? stableBinary(program, scope, machine) : staysPut(program);
   let ground: Ground | undefined;
   try {
     const prepare = scope === 'system' ? systemGround : userGround;
-    ground = await prepare({ role, machine, request, former, binary: binary.path });
-    const systemctl = new Systemctl(machine, scope);
+    ground = await prepare({ role, control, wasActive, request, former, binary: binary.path });
     const text = unitText({
       role,
       scope,
@@ -52,7 +57,16 @@ export async function systemdInstall(
         made_linger: ground.madeLinger,
       },
     });
-    const unit = await registerUnit({ systemctl, machine, place }, { before, text, newProgram: binary.copied });
+    const unit = await registerUnit(control, {
+      before,
+      text,
+      wasActive,
+      newProgram: binary.copied,
+      restore: () => {
+        binary.undo();
+        ground?.giveBack();
+      },
+    });
     binary.keep();
     return {
       service: await systemdStatus({ role, scope }, machine),

@@ -11,13 +11,15 @@ interface UnitChange {
   readonly text: string;
   /** What the unit starts is another program than before, even where its text is the same. */
   readonly newProgram: boolean;
+  readonly wasActive: boolean;
+  /** Puts back what the former unit stands on, before that is started again. */
+  readonly restore: () => void;
 }
 
 /** Puts a unit in place and starts it; what was there before comes back when it does not become ready. */
 export async function registerUnit(control: UnitControl, change: UnitChange): Promise<InstallReport['unit']> {
   const { systemctl, machine, place } = control;
   const { before, text, newProgram } = change;
-  const wasActive = (await systemctl.try('is-active', '--quiet', place.name)).code === 0;
   try {
     if (text !== before) {
       makeFolder(dirname(place.path));
@@ -29,17 +31,14 @@ export async function registerUnit(control: UnitControl, change: UnitChange): Pr
     await systemctl.do('enable', place.name);
     await startUnit(control, text !== before || newProgram ? 'restart' : 'start');
   } catch (error) {
-    await putBack(control, { before, wasActive });
+    await putBack(control, change);
     throw error;
   }
   if (text === before) return 'unchanged';
   return before === undefined ? 'created' : 'replaced';
 }
 
-async function putBack(
-  { systemctl, place }: UnitControl,
-  { before, wasActive }: { before: string | undefined; wasActive: boolean },
-): Promise<void> {
+async function putBack({ systemctl, place }: UnitControl, { before, wasActive, restore }: UnitChange): Promise<void> {
   await systemctl.try('stop', place.name);
   if (before === undefined) {
     await systemctl.try('disable', place.name);
@@ -48,6 +47,7 @@ async function putBack(
   } else {
     await writeFileDurable(place.path, before, 0o644);
   }
+  restore();
   await systemctl.try('daemon-reload');
   await systemctl.try('reset-failed', place.name);
   if (wasActive) await systemctl.try('start', '--no-block', place.name);

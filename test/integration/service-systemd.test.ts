@@ -196,8 +196,11 @@ describe('services of the machine, on a real systemd', { skip: skipWithoutBox(),
     assert.match(error.message, /did not become ready/);
     assert.match(JSON.stringify(error.details), /this was asked to fail/);
     assert.doesNotMatch(await box.sh('cat /etc/systemd/system/palyra-node.service'), /ProtectSystem/);
+    assert.equal(failure(await palyra(box, ...words, '--as-root')).error.code, 'service_failed');
+    assert.equal(await box.sh(`find ${HOME}/node ! -user palyra-node`), '');
     await box.sh(`rm ${HOME}/node/fail`);
     await isBack('node', 0);
+    assert.equal(await box.sh(`stat -c %U /proc/${(await unitNow(box, 'node')).pid}`), 'palyra-node');
   });
 
   test('hardened: both run, the node still owns its control groups, and the profile is shown', async () => {
