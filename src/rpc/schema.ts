@@ -4,11 +4,14 @@ import protobuf from 'protobufjs';
 import { assetText } from '../kernel/assets.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import type { BulkFromDaemon, BulkFromNode, DaemonFrame, NodeFrame } from './frames.ts';
+import type { DeviceHello } from './generated/palyra/node/v1/DeviceHello.ts';
 import { PROTO_OPTIONS } from './proto-options.ts';
 
 /** The two services of the node port, ready for grpc-js on either side. */
 export interface WireSchema {
   readonly pairing: ServiceDefinition;
+  /** Travels as bytes inside another message, so that its hash is that of what was sent. */
+  readonly deviceHello: Codec<DeviceHello>;
   readonly node: ServiceDefinition & {
     readonly StreamNodeEvents: MethodDefinition<NodeFrame, DaemonFrame>;
     readonly ExecuteCapability: MethodDefinition<BulkFromNode, BulkFromDaemon>;
@@ -81,6 +84,7 @@ export function loadWireSchema(): WireSchema {
   if (pairing === undefined || node === undefined) throw new Error('the wire contract has lost its services');
   return {
     pairing: smallRequests(pairing),
+    deviceHello: directCodec<DeviceHello>(root, 'DeviceHello'),
     node: {
       ...node,
       StreamNodeEvents: bidi(

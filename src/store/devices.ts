@@ -53,6 +53,11 @@ export async function notePaired(tx: Tx, deviceId: DeviceId, nowUnixMs: number):
     .execute();
 }
 
+/** Sets what an approver granted a device. */
+export async function changeGrant(tx: Tx, deviceId: DeviceId, grantedJson: string): Promise<void> {
+  await tx.updateTable('devices').set({ granted_json: grantedJson }).where('device_id', '=', deviceId).execute();
+}
+
 /** Gives a device its next key. Fails as `isDuplicateKey` when that is another device. */
 export async function changeKey(tx: Tx, deviceId: DeviceId, spkiSha256: string): Promise<void> {
   await tx.updateTable('devices').set({ spki_sha256: spkiSha256 }).where('device_id', '=', deviceId).execute();
