@@ -22,6 +22,7 @@ import { pairingNames } from '../../src/pake/context.ts';
 import { sasCommitment, shortString } from '../../src/pake/short-string.ts';
 import { type PakeScalars, proverFinish, proverShare } from '../../src/pake/spake2plus.ts';
 import { stretch } from '../../src/pake/stretch.ts';
+import { insertPairingCode } from '../../src/store/pairing-codes.ts';
 import { writeCsr } from '../../src/x509/csr.ts';
 import { generateP256, sha256 } from '../../src/x509/key-pair.ts';
 import { type ProvenCall, signProof } from '../../src/x509/proof.ts';
@@ -58,12 +59,17 @@ export class PairingHome {
 
   static async make(t: TestContext, extra: Extra = { rates: NO_LIMITS }): Promise<PairingHome> {
     let log: AuditLog | undefined;
+    // The room closes before the store that it uses; hooks run in the order in which they were registered.
+    const cleanUps: (() => unknown)[] = [];
+    const later = { after: (cleanUp: () => unknown) => cleanUps.push(cleanUp) } as unknown as TestContext;
     const audit: Audit = async (tx, entry) => log?.append(tx, entry);
-    const home = await IdentityHome.make(t, { audit, onEnrolled: completeRequest(audit) });
+    const home = await IdentityHome.make(later, { audit, onEnrolled: completeRequest(audit) });
     log = new AuditLog({ daemonId: '01BX5ZZKBKACTAV9WEVGEMMVRZ', clock: home.clock });
     const made = new PairingHome(home, audit, await openPairing(home, audit, extra));
-    // Registered later, so it runs before the store closes.
-    t.after(() => made.pairing.close());
+    t.after(async () => {
+      await made.pairing.close();
+      for (const cleanUp of cleanUps) await cleanUp();
+    });
     return made;
   }
 
@@ -76,6 +82,24 @@ export class PairingHome {
 
   async pin(): Promise<PairingCode> {
     return parseCode((await this.pairing.mintPin({}, APPROVER)).pin);
+  }
+
+  /** Codes as good as the one of this PIN, each under a selector of its own, without the time to hash them. */
+  async copies(count: number): Promise<PairingCode[]> {
+    const { store, newId } = this.home;
+    const code = await this.pin();
+    const row = await store.reader
+      .selectFrom('pairing_codes')
+      .selectAll()
+      .where('selector', '=', code.selector)
+      .executeTakeFirstOrThrow();
+    const selectors = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0'))
+      .filter((selector) => selector !== code.selector)
+      .slice(0, count);
+    await store.write(async (tx) => {
+      for (const selector of selectors) await insertPairingCode(tx, { ...row, code_id: newId(), selector });
+    });
+    return selectors.map((selector) => ({ ...code, selector }));
   }
 
   async prover(code: PairingCode, fields: Partial<ProverFields> = {}): Promise<TestProver> {

@@ -1,0 +1,394 @@
+import assert from 'node:assert/strict';
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { PalyraError } from '../../../src/kernel/errors.ts';
+import type { DeviceId } from '../../../src/kernel/ids.ts';
+import type { RequestStatus } from '../../../src/pairing/types.ts';
+import { parseCode } from '../../../src/pake/code.ts';
+import type { PairingState } from '../../../src/store/schema.ts';
+import { deviceIdOf } from '../../../src/x509/certificate.ts';
+import { generateP256, spkiOf } from '../../../src/x509/key-pair.ts';
+import { APPROVER, CLAIMS, NO_LIMITS, PairingHome } from '../../support/pairing-home.ts';
+
+const failsWith = (code: string) => (cause: unknown) => cause instanceof PalyraError && cause.code === code;
+const codeOf = (cause: unknown): string => (cause instanceof PalyraError ? cause.code : String(cause));
+
+const never = (): never => assert.fail('this was not to come');
+
+const HOUR = 3_600_000;
+
+test('an approved machine gets one certificate, and its first use completes the request', async (t) => {
+  const home = await PairingHome.make(t);
+  const { prover, completed } = await home.requested();
+  const { requestId } = completed;
+  const pending = await prover.proof('FetchDeviceCertificate', requestId);
+  await assert.rejects(home.pairing.fetch(pending), failsWith('conflict'));
+  const approved = await home.pairing.approve(requestId, ['echo'], APPROVER, 'it is mine');
+  assert.deepEqual(approved.grantedCapabilities, ['echo']);
+  const fetched = await home.pairing.fetch(await prover.proof('FetchDeviceCertificate', requestId));
+  const [leaf] = fetched.chainDer.map((der) => new X509Certificate(der));
+  assert.ok(leaf);
+  assert.equal(deviceIdOf(leaf), completed.deviceId);
+  assert.ok(spkiOf(leaf.publicKey).equals(spkiOf(prover.key)));
+  assert.ok(leaf.verify(home.home.identity.caCertificate.publicKey));
+  assert.equal(home.home.identity.deviceOf(leaf.fingerprint256)?.trust, 'enrolling');
+  assert.equal((await home.pairing.showRequest(requestId)).state, 'approved');
+  assert.equal(await home.home.identity.completeEnrolment(completed.deviceId, leaf.fingerprint256), true);
+  assert.equal((await home.pairing.showRequest(requestId)).state, 'completed');
+  assert.equal((await home.home.device(completed.deviceId)).trust, 'trusted');
+  assert.equal((await home.home.device(completed.deviceId)).granted_json, '["echo"]');
+  const late = await prover.proof('FetchDeviceCertificate', requestId);
+  await assert.rejects(home.pairing.fetch(late), failsWith('pairing_request_closed'));
+  assert.deepEqual(await home.home.audited(), [
+    'pairing_code.created',
+    'pairing.requested',
+    'pairing.approved',
+    'certificate.issued',
+    'pairing.completed',
+    'device.enrolled',
+  ]);
+});
+
+test('row 8: what was recorded of one request says nothing about another, and again only the same', async (t) => {
+  const home = await PairingHome.make(t);
+  const first = await home.requested();
+  const second = await home.requested();
+  for (const { completed } of [first, second]) await home.pairing.approve(completed.requestId, [], APPROVER, null);
+  const recorded = await first.prover.proof('FetchDeviceCertificate', first.completed.requestId);
+  const once = await home.pairing.fetch(recorded);
+  const again = await home.pairing.fetch(recorded);
+  assert.deepEqual(again, once, 'within its time a replay is the same answer');
+  const elsewhere = { ...recorded, requestId: second.completed.requestId };
+  await assert.rejects(home.pairing.fetch(elsewhere), failsWith('pairing_proof_invalid'));
+  await assert.rejects(home.pairing.status(recorded), failsWith('pairing_proof_invalid'), 'bound to the call');
+  home.home.clock.advance(61_000);
+  await assert.rejects(home.pairing.fetch(recorded), failsWith('pairing_proof_invalid'));
+  await assert.rejects(first.prover.exchangeAnyhow(), failsWith('pairing_session_not_found'));
+});
+
+test('row 17: a right id with a wrong key is as unknown as an unknown id', async (t) => {
+  const home = await PairingHome.make(t);
+  const { prover, completed } = await home.requested();
+  await home.pairing.approve(completed.requestId, [], APPROVER, null);
+  const stranger = await generateP256();
+  const unknown = home.home.newId();
+  const told: string[] = [];
+  for (const [requestId, key] of [
+    [completed.requestId, stranger],
+    [unknown, prover.key],
+    [unknown, stranger],
+  ] as const) {
+    for (const call of ['FetchDeviceCertificate', 'GetPairingRequestStatus', 'WatchPairingRequest'] as const) {
+      const proof = await prover.proof(call, requestId, key);
+      const asked = {
+        FetchDeviceCertificate: () => home.pairing.fetch(proof),
+        GetPairingRequestStatus: () => home.pairing.status(proof),
+        WatchPairingRequest: () => home.pairing.watch(proof, never, never),
+      };
+      await (asked[call]() as Promise<unknown>).then(never, (cause: PalyraError) =>
+        told.push(`${cause.code} ${cause.message}`),
+      );
+    }
+  }
+  assert.equal(new Set(told).size, 1, [...new Set(told)].join('; '));
+  assert.match(told[0] ?? '', /^pairing_proof_invalid/);
+  const forged = await prover.proof('GetPairingRequestStatus', completed.requestId);
+  await assert.rejects(home.pairing.status({ ...forged, challenge: randomBytes(48) }));
+});
+
+test('row 18: 100 fetches at once are one certificate', async (t) => {
+  const home = await PairingHome.make(t);
+  const { prover, completed } = await home.requested();
+  await home.pairing.approve(completed.requestId, [], APPROVER, null);
+  const proofs = await Promise.all(
+    Array.from({ length: 100 }, () => prover.proof('FetchDeviceCertificate', completed.requestId)),
+  );
+  const fetched = await Promise.all(proofs.map((proof) => home.pairing.fetch(proof)));
+  const prints = new Set(fetched.map(({ chainDer: [leaf] }) => leaf && new X509Certificate(leaf).fingerprint256));
+  assert.equal(prints.size, 1);
+  const rows = await home.home.store.reader.selectFrom('certificates').select('fingerprint').execute();
+  assert.deepEqual(
+    rows.map(({ fingerprint }) => fingerprint),
+    [...prints],
+  );
+});
+
+test('a decision is pushed to whoever watches, also the one that time makes', async (t) => {
+  const home = await PairingHome.make(t);
+  const watched = async (act: (requestId: string) => Promise<unknown>): Promise<RequestStatus[]> => {
+    const { prover, completed } = await home.requested();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const told: RequestStatus[] = [];
+    const tell = (status: RequestStatus): void => {
+      told.push(status);
+      if (status.state !== 'pending_approval') resolve();
+    };
+    const proof = await prover.proof('WatchPairingRequest', completed.requestId);
+    const stop = await home.pairing.watch(proof, tell, reject);
+    await act(completed.requestId);
+    await promise;
+    stop();
+    return told;
+  };
+  const states = (told: RequestStatus[]): PairingState[] => told.map(({ state }) => state);
+  const approve = (id: string) => home.pairing.approve(id, [], APPROVER, null);
+  assert.deepEqual(states(await watched(approve)), ['pending_approval', 'approved']);
+  const rejected = await watched((id) => home.pairing.reject(id, APPROVER, 'not ours'));
+  assert.deepEqual(states(rejected), ['pending_approval', 'rejected']);
+  assert.equal(rejected.at(-1)?.reason, 'not ours');
+  const expired = await watched(async () => home.home.clock.advance(HOUR + 1));
+  assert.deepEqual(states(expired), ['pending_approval', 'expired'], 'by the timer: nobody read it');
+});
+
+test('a certificate that nobody used ends with its request', async (t) => {
+  const home = await PairingHome.make(t);
+  const enrolling = async () => {
+    const { prover, completed } = await home.requested();
+    await home.pairing.approve(completed.requestId, [], APPROVER, null);
+    const { chainDer } = await home.pairing.fetch(await prover.proof('FetchDeviceCertificate', completed.requestId));
+    const print = new X509Certificate(chainDer[0] ?? Buffer.alloc(0)).fingerprint256;
+    assert.equal(home.home.identity.deviceOf(print)?.trust, 'enrolling');
+    return { prover, completed, print };
+  };
+  const withdrawn = await enrolling();
+  await home.pairing.withdraw(withdrawn.completed.requestId, APPROVER, 'on second thought');
+  assert.equal(home.home.identity.deviceOf(withdrawn.print), undefined);
+  const { deviceId } = withdrawn.completed;
+  await assert.rejects(home.home.identity.completeEnrolment(deviceId, withdrawn.print), failsWith('device_removed'));
+
+  const forgotten = await enrolling();
+  home.home.clock.advance(24 * HOUR + 1);
+  assert.equal((await home.pairing.showRequest(forgotten.completed.requestId)).state, 'expired');
+  assert.equal(home.home.identity.deviceOf(forgotten.print), undefined);
+  assert.equal((await home.home.device(forgotten.completed.deviceId)).trust, 'removed');
+
+  // The key is free again.
+  const again = await home.prover(await home.pin(), { key: forgotten.prover.key });
+  const completed = await again.pair();
+  assert.notEqual(completed.deviceId, forgotten.completed.deviceId);
+  await home.pairing.approve(completed.requestId, [], APPROVER, null);
+  const { deviceId: next } = await home.pairing.fetch(await again.proof('FetchDeviceCertificate', completed.requestId));
+  assert.equal(next, completed.deviceId);
+});
+
+test('a known key keeps its device, and one that was shut out stays out', async (t) => {
+  const home = await PairingHome.make(t);
+  const paired = await home.home.trusted('web-1');
+  const again = await home.prover(await home.pin(), { key: paired.key, claims: { ...CLAIMS, name: 'other' } });
+  const completed = await again.pair();
+  assert.equal(completed.deviceId, paired.deviceId);
+  assert.equal((await home.pairing.showRequest(completed.requestId)).knownKey, true);
+  await home.pairing.approve(completed.requestId, ['echo', 'shell.execute'], APPROVER, null);
+  assert.equal((await home.home.device(paired.deviceId)).granted_json, '[]', 'not before the key was proven');
+  const fetched = await home.pairing.fetch(await again.proof('FetchDeviceCertificate', completed.requestId));
+  const print = new X509Certificate(fetched.chainDer[0] ?? Buffer.alloc(0)).fingerprint256;
+  assert.equal(home.home.identity.deviceOf(print)?.trust, 'trusted');
+  await home.home.identity.completeEnrolment(paired.deviceId, print);
+  assert.equal((await home.pairing.showRequest(completed.requestId)).state, 'completed');
+  const device = await home.home.device(paired.deviceId);
+  assert.equal(device.name, 'web-1');
+  assert.equal(device.granted_json, '["echo","shell.execute"]');
+
+  await home.home.identity.revoke(paired.deviceId, APPROVER, 'stolen');
+  const code = await home.pin();
+  await assert.rejects((await home.prover(code, { key: paired.key })).pair(), failsWith('device_revoked'));
+  assert.equal((await (await home.prover(code)).pair()).state, 'pending_approval', 'the code was not used up by it');
+});
+
+test('of two requests of one machine the newer counts', async (t) => {
+  const home = await PairingHome.make(t);
+  const key = await generateP256();
+  const first = await home.requested({ key });
+  const second = await home.requested({ key });
+  assert.equal((await home.pairing.showRequest(first.completed.requestId)).state, 'expired');
+  await home.pairing.approve(second.completed.requestId, [], APPROVER, null);
+  const old = await home.pairing.fetch(await second.prover.proof('FetchDeviceCertificate', second.completed.requestId));
+  // Fetched, never used, and asked for once more: the key moves on to the newer request with its proof.
+  const third = await home.requested({ key });
+  assert.equal((await home.pairing.showRequest(second.completed.requestId)).state, 'approved');
+  await home.pairing.approve(third.completed.requestId, [], APPROVER, null);
+  const fresh = await home.pairing.fetch(await third.prover.proof('FetchDeviceCertificate', third.completed.requestId));
+  assert.notEqual(fresh.deviceId, old.deviceId);
+  assert.equal((await home.pairing.showRequest(second.completed.requestId)).state, 'expired');
+  const print = new X509Certificate(old.chainDer[0] ?? Buffer.alloc(0)).fingerprint256;
+  assert.equal(home.home.identity.deviceOf(print), undefined);
+});
+
+test('requests are found by id, by a prefix of it, and by name while that is clear', async (t) => {
+  const home = await PairingHome.make(t);
+  const { completed } = await home.requested();
+  const { requestId } = completed;
+  assert.equal((await home.pairing.showRequest('web-1')).requestId, requestId);
+  assert.equal((await home.pairing.showRequest(requestId.toLowerCase())).requestId, requestId);
+  assert.equal((await home.pairing.showRequest(requestId.slice(0, 25))).requestId, requestId);
+  await home.requested();
+  await assert.rejects(home.pairing.showRequest('web-1'), failsWith('ambiguous_name'));
+  await assert.rejects(home.pairing.showRequest('nobody'), failsWith('pairing_request_not_found'));
+  const page = await home.pairing.listRequests({ state: 'pending_approval' }, null, 1);
+  assert.notEqual(page.nextCursor, null);
+  const rest = await home.pairing.listRequests({ state: 'pending_approval' }, page.nextCursor, 1);
+  assert.deepEqual([rest.rows[0]?.requestId, rest.nextCursor], [requestId, null]);
+  await assert.rejects(
+    home.pairing.approve(requestId, ['filesystem.read'], APPROVER, null),
+    failsWith('invalid_argument'),
+  );
+});
+
+test('row 4: PINs of one source are limited, tokens and other sources go on', async (t) => {
+  const home = await PairingHome.make(t, {});
+  const code = await home.pin();
+  for (let n = 0; n < 10; n += 1) await (await home.prover(code)).begin();
+  const eleventh = await home.prover(code);
+  await assert.rejects(eleventh.begin(), (cause) => {
+    assert.ok(failsWith('too_many_requests')(cause));
+    assert.ok(Number((cause as PalyraError).details?.['retry_after_ms']) > 50_000);
+    return true;
+  });
+  await (await home.prover(code, { caller: { address: '192.0.2.8', source: '192.0.2.8' } })).begin();
+  const token = parseCode((await home.pairing.mintToken({ maxUses: 5 }, APPROVER)).token);
+  await (await home.prover(token)).begin();
+  home.home.clock.advance(61_000);
+  await eleventh.begin();
+});
+
+// What each event does to the state of a request, and what its caller is told: the table of security.md 2.3.
+type Event = 'approve' | 'reject' | 'fetch' | 'register' | 'withdraw' | 'hour' | 'day';
+const EVENTS: readonly Event[] = ['approve', 'reject', 'fetch', 'register', 'withdraw', 'hour', 'day'];
+
+interface Model {
+  state: PairingState;
+  certificate: boolean;
+  /** Hours since it came into this state. */
+  age: number;
+}
+
+function expected(model: Model, event: Event): string {
+  const { state } = model;
+  const over = state === 'expired' || state === 'rejected' || state === 'completed';
+  const move = (to: PairingState): string => {
+    model.state = to;
+    model.age = 0;
+    return 'ok';
+  };
+  switch (event) {
+    case 'approve':
+      if (state === 'pending_approval') return move('approved');
+      if (state === 'approved' || state === 'completed') return 'ok';
+      return state === 'expired' ? 'pairing_request_closed' : 'approval_already_decided';
+    case 'reject':
+      if (state === 'pending_approval') return move('rejected');
+      if (state === 'rejected') return 'ok';
+      return state === 'expired' ? 'pairing_request_closed' : 'approval_already_decided';
+    case 'withdraw':
+      if (state === 'approved') return move('rejected');
+      if (state === 'rejected') return 'ok';
+      return over ? 'pairing_request_closed' : 'conflict';
+    case 'fetch':
+      if (state === 'approved') {
+        model.certificate = true;
+        return 'ok';
+      }
+      return {
+        pending_approval: 'conflict',
+        rejected: 'pairing_rejected',
+        expired: 'approval_expired',
+        completed: 'pairing_request_closed',
+      }[state];
+    case 'register':
+      if (!model.certificate) return 'skipped';
+      if (state === 'approved') return move('completed');
+      return state === 'completed' ? 'ok' : 'device_removed';
+    case 'hour':
+    case 'day': {
+      model.age += event === 'hour' ? 1 : 24;
+      const limit = state === 'pending_approval' ? 1 : 24;
+      if (!over && model.age >= limit) model.state = 'expired';
+      return 'ok';
+    }
+  }
+}
+
+test('row 20: whatever happens in whatever order, a request follows its table', async (t) => {
+  const home = await PairingHome.make(t, { rates: NO_LIMITS });
+  const { prover: template, completed: made } = await home.requested();
+  const { store, identity, clock, newId } = home.home;
+  const row = await store.reader
+    .selectFrom('pairing_requests')
+    .selectAll()
+    .where('request_id', '=', made.requestId)
+    .executeTakeFirstOrThrow();
+  const approval = await store.reader.selectFrom('approvals').selectAll().executeTakeFirstOrThrow();
+  // Orders of length 5 start from a fresh request each; the handshake before it is not what is looked at.
+  const fresh = async () => {
+    const ids = { request_id: newId(), session_id: newId(), approval_id: newId(), device_id: newId() as DeviceId };
+    const now = clock.now();
+    const times = { created_at_unix_ms: now, expires_at_unix_ms: now + HOUR };
+    await store.write(async (tx) => {
+      // The key is that of the template; it belongs to nobody now.
+      await tx
+        .updateTable('devices')
+        .set({ spki_sha256: newId() })
+        .where('spki_sha256', '=', row.spki_sha256)
+        .execute();
+      await tx
+        .updateTable('pairing_requests')
+        .set({ state: 'expired' })
+        .where('state', 'in', ['pending_approval', 'approved'])
+        .execute();
+      await tx
+        .insertInto('pairing_requests')
+        .values({ ...row, ...ids, ...times })
+        .execute();
+      await tx
+        .insertInto('approvals')
+        .values({ ...approval, approval_id: ids.approval_id, subject_id: ids.request_id, ...times })
+        .execute();
+    });
+    return ids;
+  };
+  const seen = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...EVENTS), { minLength: 5, maxLength: 5 }), async (events) => {
+      const { request_id: id, device_id: deviceId, approval_id: approvalId } = await fresh();
+      const model: Model = { state: 'pending_approval', certificate: false, age: 0 };
+      let print = '';
+      const acts: Record<Event, () => Promise<unknown>> = {
+        approve: () => home.pairing.approve(id, ['echo'], APPROVER, null),
+        reject: () => home.pairing.reject(id, APPROVER, null),
+        withdraw: () => home.pairing.withdraw(id, APPROVER, null),
+        fetch: async () => {
+          const { chainDer } = await home.pairing.fetch(await template.proof('FetchDeviceCertificate', id));
+          print = new X509Certificate(chainDer[0] ?? Buffer.alloc(0)).fingerprint256;
+        },
+        register: async () => print !== '' && identity.completeEnrolment(deviceId, print),
+        hour: async () => clock.advance(HOUR),
+        day: async () => clock.advance(24 * HOUR),
+      };
+      for (const event of events) {
+        const before = model.state;
+        const told = expected(model, event);
+        if (told === 'skipped') continue;
+        // Registering after time has run out, before anybody looked: the timer has ended it.
+        if (event === 'register') await home.pairing.listRequests({}, null, 1);
+        const got = await acts[event]().then(() => 'ok', codeOf);
+        assert.equal(got, told, `${before} --${event}--> of ${events.join(', ')}`);
+        const record = await home.pairing.showRequest(id);
+        assert.equal(record.state, model.state, `${before} --${event}--> of ${events.join(', ')}`);
+        seen.add(`${before} --${event}--> ${model.state}`);
+        const { state: decided } = await store.reader
+          .selectFrom('approvals')
+          .select('state')
+          .where('approval_id', '=', approvalId)
+          .executeTakeFirstOrThrow();
+        if (model.state === 'pending_approval') assert.equal(decided, 'pending');
+        else assert.notEqual(decided, 'pending', 'a request that is decided has a decided approval');
+        const trusted = identity.deviceOf(print)?.trust;
+        if (print !== '') assert.equal(trusted, { approved: 'enrolling', completed: 'trusted' }[model.state as string]);
+      }
+    }),
+    { numRuns: 250 },
+  );
+  t.diagnostic(`${seen.size} kinds of steps`);
+  assert.ok(seen.has('approved --register--> completed') && seen.has('approved --day--> expired'));
+});
