@@ -146,7 +146,8 @@ export class SystemdBox {
       ['--pdeathsig', 'KILL', 'sh', '-c', `${enter}; exec systemd-nspawn "$@"`, 'sh', ...nspawn],
       {
         stdio: ['ignore', console, console],
-        env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: this.#options.cgroups === 'hybrid' ? '0' : '1' },
+        // Unset, nspawn takes the outer machine's shape; `0` would be version 1 alone.
+        env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: this.#options.cgroups === 'hybrid' ? undefined : '1' },
       },
     );
     closeSync(console);
