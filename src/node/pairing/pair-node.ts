@@ -9,6 +9,7 @@ import { type DeviceIdentity, IdentityStore } from '../identity-store.ts';
 import { awaitDecision, fetchCertificate, type RequestHolder, type WaitingProgress } from './await-decision.ts';
 import { checkCertificate } from './check-certificate.ts';
 import { type DaemonAddress, daemonAddress } from './daemon-address.ts';
+import type { Registered } from './first-stream.ts';
 import type { MachineFacts } from './machine-facts.ts';
 import { connectPairing } from './pairing-client.ts';
 import { type PairingFile, readPairingFile, removePairingFile, writePairingFile } from './pairing-file.ts';
@@ -29,12 +30,10 @@ export interface PairingProgress extends WaitingProgress {
 
 /** Opens the first stream under the new certificate and closes it; the pairing is complete only after it. */
 export type FirstStream = (first: {
-  readonly config: NodeHostConfig;
   readonly identity: DeviceIdentity;
   /** `host:port`. */
   readonly address: string;
-  readonly signal: AbortSignal;
-}) => Promise<void>;
+}) => Promise<Registered>;
 
 export interface PairingSetup {
   /** The node's folder, `<home>/node`. */
@@ -142,9 +141,10 @@ async function goOn(setup: PairingSetup, file: PairingFile): Promise<PairedNode>
     const config = readHostConfig(nodeHome);
     const identity = store.load();
     if (config === undefined || identity === undefined) throw new Error('what was just written is gone');
-    await firstStream({ config, identity, address: file.daemon_address, signal });
+    const { daemonId, name } = await firstStream({ identity, address: file.daemon_address });
+    await writeHostConfig(nodeHome, { ...config, name, daemon_id: daemonId });
     removePairingFile(nodeHome);
-    return { deviceId, name: config.name, requestId };
+    return { deviceId, name, requestId };
   } catch (cause) {
     if (isOver(cause)) removePairingFile(nodeHome);
     throw cause;

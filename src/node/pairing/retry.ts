@@ -6,6 +6,8 @@ const FIRST_MS = 250;
 const LONGEST_MS = 10_000;
 /** A longer wait that the daemon asks for is told instead of waited for. */
 const PATIENCE_MS = 5_000;
+/** It may also be a fault of the daemon, which stays. */
+const FAULT_ATTEMPTS = 3;
 
 // `internal` without a word of the daemon is a connection that broke in the middle of a call.
 const PASSING: ReadonlySet<ErrorCode> = new Set([
@@ -41,7 +43,8 @@ export async function repeated<T>(
     try {
       return await call();
     } catch (cause) {
-      if (!isPassing(cause) || attempt >= attempts || retryAfterMs(cause) > PATIENCE_MS) throw cause;
+      if (!isPassing(cause) || retryAfterMs(cause) > PATIENCE_MS) throw cause;
+      if (attempt >= (cause.code === 'internal' ? FAULT_ATTEMPTS : attempts)) throw cause;
       await clock.sleep(backoff.next(retryAfterMs(cause)), signal);
     }
   }
