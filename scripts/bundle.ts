@@ -7,6 +7,8 @@ const root = dirname(import.meta.dirname);
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 const common = {
   platform: 'node',
+  // Its main file is UMD, whose inner requires a bundler does not see.
+  resolve: { alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' } },
   transform: { define: { __PALYRA_VERSION__: JSON.stringify(version) } },
 } as const;
 rmSync(join(root, 'dist', 'code'), { force: true, recursive: true });

@@ -15,8 +15,8 @@ interface Waiting {
 
 /**
  * The daemon's part of the key exchange, in one thread: 15 ms of plain arithmetic that whoever reaches the port can ask
- * for must not stand in the way of everything else. The thread starts at the first exchange and never keeps the process
- * alive.
+ * for must not stand in the way of everything else. The thread starts at the first exchange and keeps the process
+ * alive only while somebody waits for it.
  */
 export class ExchangeThread {
   readonly #waiting = new Map<number, Waiting>();
@@ -45,6 +45,7 @@ export class ExchangeThread {
     const { promise, resolve, reject } = Promise.withResolvers<PakeKeys>();
     this.#waiting.set(id, { resolve, reject });
     this.#worker ??= this.#start();
+    this.#worker.ref();
     this.#worker.postMessage({ ...task, id } satisfies PakeTask);
     return promise;
   }
@@ -58,12 +59,12 @@ export class ExchangeThread {
     worker.on('message', (result: PakeResult) => {
       const waiting = this.#waiting.get(result.id);
       this.#waiting.delete(result.id);
+      if (this.#waiting.size === 0) worker.unref();
       if ('keys' in result) waiting?.resolve(result.keys);
       else waiting?.reject(new PalyraError('invalid_argument', result.refused));
     });
     worker.on('error', (cause) => this.#ended(worker, cause));
     worker.on('exit', () => this.#ended(worker, new Error('the thread of key exchanges has ended')));
-    worker.unref();
     return worker;
   }
 

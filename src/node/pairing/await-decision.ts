@@ -24,7 +24,7 @@ export interface RequestHolder {
 
 /** What the waiting machine can tell its user. */
 export interface WaitingProgress {
-  waiting(): void;
+  waiting(requestId: string): void;
   /** The way to the daemon broke; it is tried again. */
   disconnected(cause: PalyraError): void;
 }
@@ -48,7 +48,7 @@ export async function awaitDecision(
         backoff.reset();
         const decided = decisionOf(status);
         if (decided !== undefined) return decided;
-        progress.waiting();
+        progress.waiting(holder.requestId);
       }
       // The daemon ends a watch after a while; it is opened anew.
       await clock.sleep(backoff.next(), signal);
