@@ -1,7 +1,7 @@
 // A real systemd to test against: a minimal Debian booted by systemd-nspawn with its own PID 1, journal, D-Bus and
 // logind. Needs root, Linux, and the packages systemd-container and mmdebstrap.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -44,12 +44,13 @@ export function skipWithoutBox(): string | false {
   );
 }
 
-/** One machine with systemd. Ends with the test process, whatever happens to it; `destroy` also removes its files. */
+/** One machine with systemd. It and its files are gone when the test process is, whatever happens to that. */
 export class SystemdBox {
   /** The root folder, seen from outside: files can be put in place through it. */
   readonly root: string;
   readonly #folder: string;
   readonly #options: BoxOptions;
+  #guardian: ChildProcess | undefined;
   #nspawn: ChildProcess | undefined;
   #wanted = false;
 
@@ -59,12 +60,33 @@ export class SystemdBox {
     this.#options = options;
   }
 
+  /**
+   * Ends the box with the test process, whatever happens to that: nspawn would go, but the box's PID 1 stay. What
+   * waits for the end of its input is in a session of its own, so that Ctrl-C does not reach it.
+   */
+  #guard(): ChildProcess {
+    const name = basename(this.#folder);
+    const groups = CGROUP_TREES.map((tree) => join(tree, name)).join(' ');
+    const script = `cat >/dev/null
+for round in 1 2 3 4 5 6 7 8 9 10; do
+  pids=$(find ${groups} -name cgroup.procs -exec cat {} + 2>/dev/null) || true
+  for pid in $pids; do kill -9 $pid 2>/dev/null; done
+  [ -n "$pids" ] || break
+  sleep 0.2
+done
+rm -rf --one-file-system ${this.#folder}
+find ${groups} -depth -type d -exec rmdir {} ';' 2>/dev/null`;
+    return spawn('sh', ['-c', script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env: BOX_ENV });
+  }
+
   /** Unpacks a fresh box (a few seconds; 40 s more when the image must be made first) and boots it. */
   static async start(options: BoxOptions = {}): Promise<SystemdBox> {
     const image = await baseImage();
     const box = new SystemdBox(mkdtempSync(join(tmpdir(), 'palyra-box-')), options);
+    box.#guardian = box.#guard();
     mkdirSync(box.root);
-    await outside('tar', ['-xpf', image, '-C', box.root]);
+    // Without a test process it would go on to unpack what the guardian has removed.
+    await outside('setpriv', ['--pdeathsig', 'KILL', 'tar', '-xpf', image, '-C', box.root]);
     writeFileSync(join(box.root, 'etc/hosts'), '127.0.0.1 localhost testbox\n::1 localhost\n');
     writeFileSync(join(box.root, 'etc/hostname'), 'testbox\n');
     writeFileSync(join(box.root, 'etc/machine-id'), '');
@@ -121,8 +143,11 @@ export class SystemdBox {
 
   async destroy(): Promise<void> {
     await this.crash();
-    await this.#removeCgroups();
-    rmSync(this.#folder, { recursive: true, force: true });
+    const guardian = this.#guardian;
+    if (guardian === undefined || guardian.exitCode !== null) return;
+    const ended = new Promise((resolve) => guardian.once('exit', resolve));
+    guardian.stdin?.end();
+    await ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,12 +202,6 @@ export class SystemdBox {
     } catch (error) {
       const console = readText(join(this.#folder, 'console.log')).slice(-2000);
       throw new Error(`the box did not come up (${state}):\n${console}`, { cause: error });
-    }
-  }
-
-  async #removeCgroups(): Promise<void> {
-    for (const tree of CGROUP_TREES) {
-      await finished('find', [join(tree, basename(this.#folder)), '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';']);
     }
   }
 }
