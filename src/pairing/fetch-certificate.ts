@@ -65,7 +65,7 @@ async function enrol(
   const ended: PairingRequestRow[] = [];
   // The key is proven: what this machine asked for before it asked again is over, and lets go of the key.
   for (const other of await openPairingRequestsByKey(tx, request.spki_sha256)) {
-    if (other.request_id === request.request_id || other.request_id > request.request_id) continue;
+    if (other.request_id >= request.request_id) continue;
     if (await expireRequest(tx, audit, other, 'the machine went on with a newer request', now)) ended.push(other);
   }
   const owner = await deviceBySpki(tx, request.spki_sha256);

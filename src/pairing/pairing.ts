@@ -190,7 +190,10 @@ export class Pairing {
     };
     const stop = this.#watchers.add(proof.requestId, () => void look().catch(failed));
     // What was decided between the first look and now.
-    await look();
+    await look().catch((cause: unknown) => {
+      stop();
+      throw cause;
+    });
     return stop;
   }
 

@@ -74,6 +74,6 @@ export class Sessions {
   }
 
   clear(): void {
-    for (const { session } of [...this.#byId.values()]) this.end(session);
+    for (const { session } of this.#byId.values()) this.end(session);
   }
 }

@@ -50,7 +50,7 @@ export async function relayTo(
                 call.request,
                 (error: ServiceError | null, message?: unknown) => answer(error, message ?? null),
               ),
-            (cause: Error) => answer({ ...cause, code: 14, details: cause.message }),
+            (cause: Error) => answer({ code: 14, details: cause.message }),
           );
         };
   }

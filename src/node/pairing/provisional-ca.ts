@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 
+import type { Socket } from 'node:net';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../kernel/clock.ts';
 import { PalyraError, systemCode } from '../../kernel/errors.ts';
@@ -7,6 +8,7 @@ import { LIMITS } from '../../kernel/limits.ts';
 import { isDaemonCa } from '../../x509/certificate.ts';
 import { DAEMON_NAME } from '../../x509/names.ts';
 import type { DaemonAddress } from './daemon-address.ts';
+import { openTunnel, proxyFor } from './proxy-tunnel.ts';
 
 const CONNECT_MS = 10_000;
 
@@ -19,36 +21,54 @@ export async function provisionalCa(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<X509Certificate> {
+  const proxy = proxyFor(address.host, process.env);
+  const limit = new AbortController();
+  const stopTimer = clock.after(CONNECT_MS, () => limit.abort(unreachable(address, 'no answer in time')));
+  const either = AbortSignal.any([signal, limit.signal]);
+  try {
+    return await lookAt(
+      address,
+      clock,
+      proxy === undefined ? undefined : await openTunnel(proxy, address, either),
+      either,
+    );
+  } finally {
+    stopTimer();
+  }
+}
+
+async function lookAt(
+  address: DaemonAddress,
+  clock: Clock,
+  tunnel: Socket | undefined,
+  signal: AbortSignal,
+): Promise<X509Certificate> {
   const socket = connect({
-    host: address.host,
-    port: address.port,
+    ...(tunnel === undefined ? { host: address.host, port: address.port } : { socket: tunnel }),
     servername: DAEMON_NAME,
     ALPNProtocols: ['h2'],
     minVersion: 'TLSv1.3',
     rejectUnauthorized: false,
   });
   try {
-    await connected(socket, address, clock, signal);
+    await connected(socket, address, signal);
     if (socket.alpnProtocol !== 'h2') throw notADaemon(address, 'it does not speak gRPC');
     return caOf(socket.getPeerCertificate(true), address, clock);
   } finally {
     socket.destroy();
+    tunnel?.destroy();
   }
 }
 
-function connected(socket: TLSSocket, address: DaemonAddress, clock: Clock, signal: AbortSignal): Promise<void> {
+function connected(socket: TLSSocket, address: DaemonAddress, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const stopTimer = clock.after(CONNECT_MS, () => reject(unreachable(address, 'no answer in time')));
   const abort = (): void => reject(signal.reason as Error);
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   socket.once('secureConnect', resolve);
   socket.on('error', (cause) => reject(connectFailure(cause, address)));
   socket.once('close', () => reject(notADaemon(address, 'it closed the connection before it said who it is')));
-  return promise.finally(() => {
-    stopTimer();
-    signal.removeEventListener('abort', abort);
-  });
+  return promise.finally(() => signal.removeEventListener('abort', abort));
 }
 
 function caOf(leaf: DetailedPeerCertificate | undefined, address: DaemonAddress, clock: Clock): X509Certificate {
@@ -83,6 +103,7 @@ function connectFailure(cause: Error, address: DaemonAddress): PalyraError {
       return unreachable(address, 'there is no way to it', cause);
     case 'ECONNRESET':
       return notADaemon(address, 'it broke the connection', cause);
+    case undefined:
     default:
       // What is left is TLS: plain HTTP, an old version, another protocol.
       return notADaemon(address, 'it does not speak TLS 1.3', cause);

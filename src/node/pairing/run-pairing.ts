@@ -79,7 +79,7 @@ export async function runPairing(run: PairingRun, clock: Clock = systemClock): P
       address,
       facts,
       capabilities: policy.offers.filter(({ available }) => available).map(({ name }) => name),
-      proven: policy.write,
+      proven: () => policy.write(),
     });
   } finally {
     stopTimer?.();

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { PalyraError } from '../../../src/kernel/errors.ts';
 import type { DeviceId } from '../../../src/kernel/ids.ts';
+import type { PairingPort } from '../../../src/operator/ports.ts';
 import type { RequestStatus } from '../../../src/pairing/types.ts';
 import { parseCode } from '../../../src/pake/code.ts';
 import type { PairingState } from '../../../src/store/schema.ts';
@@ -20,6 +21,9 @@ const HOUR = 3_600_000;
 
 test('an approved machine gets one certificate, and its first use completes the request', async (t) => {
   const home = await PairingHome.make(t);
+  // What operators use of it is the port of their edge.
+  const port: PairingPort = home.pairing;
+  assert.ok(port);
   const { prover, completed } = await home.requested();
   const { requestId } = completed;
   const pending = await prover.proof('FetchDeviceCertificate', requestId);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer as createHttp } from 'node:http';
-import { createServer, type Server } from 'node:net';
+import { createServer as createHttp, type IncomingMessage } from 'node:http';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createServer as createTls } from 'node:tls';
@@ -15,6 +15,7 @@ import {
 } from '../../../../src/node/host-config.ts';
 import { checkCertificate } from '../../../../src/node/pairing/check-certificate.ts';
 import { daemonAddress } from '../../../../src/node/pairing/daemon-address.ts';
+import { proxyFor } from '../../../../src/node/pairing/proxy-tunnel.ts';
 import { loadWireSchema } from '../../../../src/rpc/schema.ts';
 import { writeCsr } from '../../../../src/x509/csr.ts';
 import { generateP256, spkiOf } from '../../../../src/x509/key-pair.ts';
@@ -78,6 +79,43 @@ test('nobody there is not the same as somebody else', async (t) => {
     const foreign = await listening(t, createTls({ cert: leaf, key, minVersion: 'TLSv1.3', ALPNProtocols }));
     await assert.rejects(machine.pair(PIN, foreign), failsWith('not_a_palyra_daemon', /7443/));
   }
+});
+
+test('through an HTTP proxy, where the environment names one', async (t) => {
+  const daemon = await PairingDaemon.start(t);
+  let tunnels = 0;
+  const proxy = createHttp();
+  proxy.on('connect', (request: IncomingMessage, inner: Socket) => {
+    tunnels += 1;
+    assert.equal(request.headers['proxy-authorization'], `Basic ${Buffer.from('me:secret').toString('base64')}`);
+    assert.equal(request.url, `daemon.example:${daemon.port}`);
+    const outer = connect(daemon.port, '127.0.0.1', () => {
+      inner.write('HTTP/1.1 200 OK\r\n\r\n');
+      inner.pipe(outer).pipe(inner);
+    });
+    for (const socket of [inner, outer]) socket.on('error', () => undefined).on('close', () => inner.destroy());
+  });
+  const address = await listening(t, proxy);
+  process.env['grpc_proxy'] = `http://me:secret@${address}`;
+  t.after(() => {
+    delete process.env['grpc_proxy'];
+  });
+  const machine = new PairingMachine(t, daemon.schema);
+  const paired = machine.pair(await daemon.pin(), `daemon.example:${daemon.port}`);
+  await daemon.approveNext();
+  await paired;
+  assert.ok(tunnels >= 3, `${tunnels} tunnels`);
+  const refusing = await listening(
+    t,
+    createHttp().on('connect', (_, socket) => void socket.end('HTTP/1.1 403 No\r\n\r\n')),
+  );
+  process.env['grpc_proxy'] = `http://${refusing}`;
+  const other = new PairingMachine(t, daemon.schema);
+  await assert.rejects(other.pair(PIN, daemon.address), failsWith('daemon_unreachable', /no_proxy/));
+  assert.equal(proxyFor('a.example', { http_proxy: 'http://p', no_proxy: 'b.example,.example' }), undefined);
+  assert.equal(proxyFor('10.1.2.3', { http_proxy: 'http://p', no_proxy: '10.0.0.0/8' }), undefined);
+  assert.equal(proxyFor('11.1.2.3', { http_proxy: 'http://p', no_proxy: '10.0.0.0/8' })?.host, 'p');
+  assert.equal(proxyFor('a', { http_proxy: 'socks://p' }), undefined);
 });
 
 test('row 30: a clock that is far off is told as such', async (t) => {
