@@ -9,7 +9,7 @@ import type { Tx } from '../store/store.ts';
 import { readCsr } from '../x509/csr.ts';
 import { readConstraints } from './constraints.ts';
 import { expireRequest } from './end-request.ts';
-import type { FetchedCertificate, PairingPorts } from './types.ts';
+import type { FetchedCertificate, IdentityPort, PairingPorts } from './types.ts';
 
 /** What became of a fetch inside its transaction. */
 type Fate =
@@ -51,7 +51,7 @@ export async function fetchCertificate(parts: FetchParts, request: PairingReques
   identity.forget(fate.ended.flatMap(({ certificate_fingerprint: fingerprint }) => fingerprint ?? []));
   identity.remember(request.device_id, fate.trust, fate.row);
   changed(fate.ended.map(({ request_id }) => request_id));
-  return view(parts, fate.row);
+  return certificateView(identity, fate.row);
 }
 
 /** Stores the certificate with its device in one transaction; the device may call RegisterNode and nothing else. */
@@ -103,10 +103,11 @@ async function storedCertificate(
 ): Promise<FetchedCertificate | undefined> {
   if (fingerprint === null) return undefined;
   const row = await certificateByFingerprint(parts.store.reader, fingerprint);
-  return row === undefined || row.state === 'revoked' ? undefined : view(parts, row);
+  return row === undefined || row.state === 'revoked' ? undefined : certificateView(parts.identity, row);
 }
 
-function view({ identity }: FetchParts, row: CertificateRow): FetchedCertificate {
+/** A stored certificate as its device gets it. */
+export function certificateView(identity: IdentityPort, row: CertificateRow): FetchedCertificate {
   return {
     deviceId: row.device_id,
     chainDer: [row.certificate_der, identity.caCertificate.raw],

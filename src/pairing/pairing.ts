@@ -12,6 +12,7 @@ import { fetchCertificate } from './fetch-certificate.ts';
 import { Handshake } from './handshake.ts';
 import { openPairingKeys, type PairingKeys } from './pairing-secret.ts';
 import { PAIRING_RATES, type PairingRates } from './rate-limits.ts';
+import { Recovery } from './recover-certificate.ts';
 import { RequestProofs } from './request-proofs.ts';
 import { Requests } from './requests.ts';
 import { Sessions } from './sessions.ts';
@@ -29,6 +30,8 @@ import type {
   MintedToken,
   PairingPorts,
   PairingRecord,
+  RecoveryOrder,
+  RecoveryOutcome,
   RequestProof,
   RequestStatus,
   TokenOrder,
@@ -54,6 +57,7 @@ export class Pairing {
   readonly #requests: Requests;
   readonly #challenges: Challenges;
   readonly #proofs: RequestProofs;
+  readonly #recovery: Recovery;
   readonly #watchers = new Watchers();
 
   private constructor(options: PairingOptions, keys: PairingKeys) {
@@ -64,6 +68,7 @@ export class Pairing {
     this.#requests = new Requests({ ...options, changed: this.#changed });
     this.#challenges = new Challenges(keys.challenge, clock);
     this.#proofs = new RequestProofs(this.#challenges, () => identity.caSha256);
+    this.#recovery = new Recovery({ ...options, challenges: this.#challenges, requestMs, changed: this.#changed });
     this.#handshake = new Handshake({
       ...options,
       sessions: this.#sessions,
@@ -201,6 +206,11 @@ export class Pairing {
   async fetch(proof: RequestProof): Promise<FetchedCertificate> {
     const row = this.#proofs.check('FetchDeviceCertificate', await this.#requests.current(proof.requestId), proof);
     return fetchCertificate({ ...this.#options, changed: this.#changed }, row);
+  }
+
+  /** Errors: see `Recovery`. */
+  recover(order: RecoveryOrder, caller: Caller): Promise<RecoveryOutcome> {
+    return this.#recovery.recover(order, caller);
   }
 
   async #status(call: ProvenCall, proof: RequestProof): Promise<RequestStatus> {

@@ -80,6 +80,24 @@ class Buckets {
   }
 }
 
+/** One limit for each key. */
+export class KeyedLimit {
+  readonly #what: string;
+  readonly #buckets: Buckets;
+
+  constructor(what: string, rate: Rate, clock: Clock) {
+    this.#what = what;
+    this.#buckets = new Buckets(rate, clock);
+  }
+
+  /** Counts one. Errors: too_many_requests with `details.retry_after_ms`. */
+  take(key: string): void {
+    const waitMs = this.#buckets.waitMs(key);
+    if (waitMs > 0) throw tooMany(`too many ${this.#what}`, waitMs);
+    this.#buckets.take(key);
+  }
+}
+
 /** One limit for each source and one for all of them. */
 export class RateLimit {
   readonly #what: string;

@@ -197,3 +197,16 @@ export interface FetchedCertificate {
   readonly notAfterUnixMs: number;
   readonly renewAfterUnixMs: number;
 }
+
+/** A device whose certificate ran out, with a proof of its key. */
+export interface RecoveryOrder {
+  readonly deviceId: DeviceId;
+  readonly csrDer: Buffer;
+  readonly challenge: Buffer;
+  readonly signature: Buffer;
+}
+
+/** A certificate, or the request that an approver must decide first. */
+export type RecoveryOutcome =
+  | { readonly certificate: FetchedCertificate }
+  | { readonly requestId: string; readonly state: PairingState };

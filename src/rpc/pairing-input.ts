@@ -64,6 +64,12 @@ export const proofInput = z.object({
   challenge: exactly(CHALLENGE_BYTES),
   signature: bytes(1, SIGNATURE_BYTES),
 });
+export const recoverInput = z.object({
+  device_id: ulid,
+  csr_der: bytes(1, LIMITS.csrBytes),
+  challenge: exactly(CHALLENGE_BYTES),
+  signature: bytes(1, SIGNATURE_BYTES),
+});
 export const challengeInput = z.object({ subject: ulid });
 
 /** A message in its form. Errors: invalid_argument that names the first field that does not fit, never its content. */

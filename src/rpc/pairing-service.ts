@@ -2,6 +2,7 @@
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Clock } from '../kernel/clock.ts';
 import { PalyraError } from '../kernel/errors.ts';
+import type { DeviceId } from '../kernel/ids.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import type { Logger } from '../kernel/log.ts';
 import type {
@@ -13,6 +14,8 @@ import type {
   DeviceClaims,
   ExchangeAnswer,
   FetchedCertificate,
+  RecoveryOrder,
+  RecoveryOutcome,
   RequestProof,
   RequestStatus,
 } from '../pairing/types.ts';
@@ -25,6 +28,7 @@ import type { ExchangePairingSessionResponse } from './generated/palyra/node/v1/
 import type { GetChallengeResponse } from './generated/palyra/node/v1/GetChallengeResponse.ts';
 import type { PairingRequestProof__Output } from './generated/palyra/node/v1/PairingRequestProof.ts';
 import type { PairingRequestStatus } from './generated/palyra/node/v1/PairingRequestStatus.ts';
+import type { RecoverDeviceCertificateResponse } from './generated/palyra/node/v1/RecoverDeviceCertificateResponse.ts';
 import {
   beginInput,
   challengeInput,
@@ -33,6 +37,7 @@ import {
   exchangeInput,
   parseMessage,
   proofInput,
+  recoverInput,
 } from './pairing-input.ts';
 import type { WireSchema } from './schema.ts';
 import { addressOfPeer, sourceOf } from './source.ts';
@@ -52,6 +57,7 @@ export interface PairingRoom {
     failed: (cause: unknown) => void,
   ): Promise<() => void>;
   fetch(proof: RequestProof): Promise<FetchedCertificate>;
+  recover(order: RecoveryOrder, caller: Caller): Promise<RecoveryOutcome>;
 }
 
 export interface PairingServicePorts {
@@ -142,15 +148,19 @@ export function pairingHandlers({ pairing, schema, clock, log }: PairingServiceP
     return { challenge: pairing.challenge(subject), expires_in_ms: LIMITS.challengeMs };
   }
 
-  async function fetch(request: unknown): Promise<DeviceCertificate> {
-    const fetched = await pairing.fetch(proofOf(request));
-    return {
-      certificate_chain_der: [...fetched.chainDer],
-      ca_bundle_der: [...fetched.bundleDer],
-      device_id: fetched.deviceId,
-      not_after_unix_ms: fetched.notAfterUnixMs,
-      renew_after_unix_ms: fetched.renewAfterUnixMs,
-    };
+  async function recover(request: unknown, caller: Caller): Promise<RecoverDeviceCertificateResponse> {
+    const message = parseMessage(recoverInput, request);
+    const outcome = await pairing.recover(
+      {
+        deviceId: message.device_id as DeviceId,
+        csrDer: message.csr_der,
+        challenge: message.challenge,
+        signature: message.signature,
+      },
+      caller,
+    );
+    if ('certificate' in outcome) return { certificate: certificateMessage(outcome.certificate) };
+    return { state: STATE[outcome.state], request_id: outcome.requestId };
   }
 
   /** Ends with the decision, or in time for the caller to open it anew. */
@@ -194,7 +204,8 @@ export function pairingHandlers({ pairing, schema, clock, log }: PairingServiceP
     CompletePairingSession: unary(complete),
     GetPairingRequestStatus: unary(async (request) => statusMessage(await pairing.status(proofOf(request)))),
     WatchPairingRequest: watch,
-    FetchDeviceCertificate: unary(fetch),
+    FetchDeviceCertificate: unary(async (request) => certificateMessage(await pairing.fetch(proofOf(request)))),
+    RecoverDeviceCertificate: unary(recover),
     GetChallenge: unary(challenge),
   };
 }
@@ -227,6 +238,14 @@ function claimsOf(schema: Pick<WireSchema, 'deviceHello'>, bytes: Buffer): Devic
     capabilities: [...new Set(hello.capabilities)],
   };
 }
+
+const certificateMessage = (fetched: FetchedCertificate): DeviceCertificate => ({
+  certificate_chain_der: [...fetched.chainDer],
+  ca_bundle_der: [...fetched.bundleDer],
+  device_id: fetched.deviceId,
+  not_after_unix_ms: fetched.notAfterUnixMs,
+  renew_after_unix_ms: fetched.renewAfterUnixMs,
+});
 
 const statusMessage = (status: RequestStatus): PairingRequestStatus => ({
   state: STATE[status.state],

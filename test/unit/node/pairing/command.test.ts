@@ -69,13 +69,15 @@ test('the PIN comes from standard input, a token from a file, and what is missin
   });
   assert.equal(withToken.code, 0, withToken.stderr);
 
-  const none = await runCli(['node', 'pair', '--daemon', daemon.address], { home: newHome(t) });
+  const [none, typo, nobody] = await Promise.all([
+    runCli(['node', 'pair', '--daemon', daemon.address], { home: newHome(t) }),
+    runCli(['node', 'pair', '4712345674', '--daemon', daemon.address], { home: newHome(t) }),
+    runCli(['node', 'pair', '4712345675', '--daemon', '127.0.0.1:1'], { home: newHome(t) }),
+  ]);
   assert.equal(none.code, 2);
   assert.match(none.stderr, /the PIN is missing .*\n\s+hint: palyra node pair PIN/);
-  const typo = await runCli(['node', 'pair', '4712345674', '--daemon', daemon.address], { home: newHome(t) });
   assert.equal(typo.code, 2);
   assert.match(typo.stderr, /\[pin_malformed\]/);
-  const nobody = await runCli(['node', 'pair', '4712345675', '--daemon', '127.0.0.1:1'], { home: newHome(t) });
   assert.equal(nobody.code, 4);
   assert.match(nobody.stderr, /\[daemon_unreachable\]/);
 });
