@@ -5,7 +5,7 @@ import { LIMITS } from '../kernel/limits.ts';
 const TIME_BYTES = 8;
 const RANDOM_BYTES = 8;
 const HEAD_BYTES = TIME_BYTES + RANDOM_BYTES;
-export const CHALLENGE_BYTES = HEAD_BYTES + 32;
+const CHALLENGE_BYTES = HEAD_BYTES + 32;
 
 /**
  * Challenges that nobody keeps: time ‖ random ‖ HMAC over those and the subject. They survive a restart and count for

@@ -4,7 +4,7 @@ import type { PairingRecord } from './types.ts';
 
 const names = (json: string): readonly string[] => JSON.parse(json) as string[];
 
-export const requestedOf = (row: PairingRequestRow): readonly string[] => names(row.requested_json);
+const requestedOf = (row: PairingRequestRow): readonly string[] => names(row.requested_json);
 
 export const grantableOf = (row: PairingRequestRow): readonly string[] =>
   grantable(requestedOf(row), readConstraints(row.constraints_json));

@@ -44,7 +44,7 @@ import { addressOfPeer, sourceOf } from './source.ts';
 import { statusOf } from './status.ts';
 
 /** The pairing room as machines use it. */
-export interface PairingRoom {
+interface PairingRoom {
   readonly caChainDer: readonly Buffer[];
   begin(order: BeginOrder, caller: Caller): Promise<BegunSession>;
   exchange(sessionId: string, shareP: Buffer, caller: Caller): Promise<ExchangeAnswer>;

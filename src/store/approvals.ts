@@ -1,15 +1,11 @@
 import type { ApprovalRow, ApprovalState } from './schema.ts';
-import type { Executor, Tx } from './store.ts';
+import type { Tx } from './store.ts';
 
 export async function insertApproval(tx: Tx, row: ApprovalRow): Promise<void> {
   await tx.insertInto('approvals').values(row).execute();
 }
 
-export async function approvalById(db: Executor, approvalId: string): Promise<ApprovalRow | undefined> {
-  return db.selectFrom('approvals').selectAll().where('approval_id', '=', approvalId).executeTakeFirst();
-}
-
-export interface ApprovalDecision {
+interface ApprovalDecision {
   readonly state: Exclude<ApprovalState, 'pending' | 'consumed'>;
   readonly decidedAtUnixMs: number;
   readonly decidedBy: string;

@@ -3,7 +3,7 @@ import type { PairingRequestRow, PairingState } from './schema.ts';
 import type { Executor, Tx } from './store.ts';
 
 /** States in which a request can still become something else. */
-export const OPEN_PAIRING_STATES: readonly PairingState[] = ['pending_approval', 'approved'];
+const OPEN_PAIRING_STATES: readonly PairingState[] = ['pending_approval', 'approved'];
 
 /** Fails as `isDuplicateKey` when the session has made a request before. */
 export async function insertPairingRequest(tx: Tx, row: PairingRequestRow): Promise<void> {

@@ -5,17 +5,11 @@ import { LIMITS } from '../../kernel/limits.ts';
 import { connectNode, type NodeConnection } from '../../rpc/node-client.ts';
 import type { WireSchema } from '../../rpc/schema.ts';
 import type { DeviceIdentity } from '../identity-store.ts';
+import type { Offer } from '../policy/node-policy.ts';
 import type { MachineFacts } from './machine-facts.ts';
 import { repeated } from './retry.ts';
 
 const ATTEMPTS = 10;
-
-/** What the machine announces of its capabilities. */
-export interface Offer {
-  readonly name: string;
-  readonly available: boolean;
-  readonly unavailable_reason: string | undefined;
-}
 
 export interface FirstStreamOptions {
   readonly schema: WireSchema;

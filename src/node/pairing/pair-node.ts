@@ -29,7 +29,7 @@ export interface PairingProgress extends WaitingProgress {
 }
 
 /** Opens the first stream under the new certificate and closes it; the pairing is complete only after it. */
-export type FirstStream = (first: {
+type FirstStream = (first: {
   readonly identity: DeviceIdentity;
   /** `host:port`. */
   readonly address: string;
