@@ -50,6 +50,8 @@ export class PairingHome {
   readonly home: IdentityHome;
   readonly #audit: Audit;
   pairing: Pairing;
+  /** The act whose transaction breaks at its end, in place of a crash. */
+  failAt: string | undefined;
 
   private constructor(home: IdentityHome, audit: Audit, pairing: Pairing) {
     this.home = home;
@@ -62,15 +64,20 @@ export class PairingHome {
     // The room closes before the store that it uses; hooks run in the order in which they were registered.
     const cleanUps: (() => unknown)[] = [];
     const later = { after: (cleanUp: () => unknown) => cleanUps.push(cleanUp) } as unknown as TestContext;
-    const audit: Audit = async (tx, entry) => log?.append(tx, entry);
+    let made: PairingHome | undefined;
+    const audit: Audit = async (tx, entry) => {
+      if (entry.action === made?.failAt) throw new Error(`the disk failed at ${entry.action}`);
+      await log?.append(tx, entry);
+    };
     const home = await IdentityHome.make(later, { audit, onEnrolled: completeRequest(audit) });
     log = new AuditLog({ daemonId: '01BX5ZZKBKACTAV9WEVGEMMVRZ', clock: home.clock });
-    const made = new PairingHome(home, audit, await openPairing(home, audit, extra));
+    const open = new PairingHome(home, audit, await openPairing(home, audit, extra));
+    made = open;
     t.after(async () => {
-      await made.pairing.close();
+      await open.pairing.close();
       for (const cleanUp of cleanUps) await cleanUp();
     });
-    return made;
+    return open;
   }
 
   /** The daemon ends and starts again over the same home: what was memory is gone. */

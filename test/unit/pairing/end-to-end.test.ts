@@ -20,7 +20,7 @@ const failsWith = (code: string) => (cause: unknown) => {
   return true;
 };
 
-test('a machine is paired from the PIN to the first stream', async (t) => {
+test('W1 W5 W15 a fresh machine is paired with PIN and address alone, and both ends show the same', async (t) => {
   const daemon = await PairingDaemon.start(t);
   const machine = new PairingMachine(t, daemon.schema);
   const start = performance.now();
@@ -112,7 +112,7 @@ test('row 2: who relays the bytes of TLS sees nothing of them', async (t) => {
   }
 });
 
-test('row 1: a man in the middle with his own CA gets nowhere, and costs one try', async (t) => {
+test('row 1: W5: a man in the middle with his own CA gets nowhere, and costs one try', async (t) => {
   const daemon = await PairingDaemon.start(t);
   const foreign = await PairingDaemon.start(t);
   const relay = await relayTo(t, foreign, daemon);
@@ -167,7 +167,7 @@ test('a refused machine is told, and can ask anew', async (t) => {
   await second;
 });
 
-test('row 19: a machine that stopped while it waited goes on without the PIN', async (t) => {
+test('row 19: W10: a machine that stopped while it waited goes on without the PIN', async (t) => {
   const daemon = await PairingDaemon.start(t);
   const machine = new PairingMachine(t, daemon.schema);
   const stop = new AbortController();
@@ -184,7 +184,7 @@ test('row 19: a machine that stopped while it waited goes on without the PIN', a
   assert.equal((await daemon.pairing.showRequest(request.requestId)).state, 'completed');
 });
 
-test('row 19: a daemon that restarts while a machine waits finds it again', async (t) => {
+test('row 19: W10: a daemon that restarts while a machine waits finds it again', async (t) => {
   const daemon = await PairingDaemon.start(t);
   const machine = new PairingMachine(t, daemon.schema);
   const paired = machine.pair(await daemon.pin(), daemon.address);
@@ -218,7 +218,7 @@ test('row 19: a machine that ends before its first stream only lacks that', asyn
   assert.equal(certificates.length, 1);
 });
 
-test('row 19: a daemon that forgot the handshake leaves a machine that can begin anew', async (t) => {
+test('row 19: W9: a daemon that forgot the handshake leaves a machine that can begin anew', async (t) => {
   const daemon = await PairingDaemon.start(t);
   const machine = new PairingMachine(t, daemon.schema);
   const pin = await daemon.pin();

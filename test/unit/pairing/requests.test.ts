@@ -68,7 +68,7 @@ test('row 8: what was recorded of one request says nothing about another, and ag
   await assert.rejects(first.prover.exchangeAnyhow(), failsWith('pairing_session_not_found'));
 });
 
-test('row 17: a right id with a wrong key is as unknown as an unknown id', async (t) => {
+test('row 17: W7: a right id with a wrong key is as unknown as an unknown id', async (t) => {
   const home = await PairingHome.make(t);
   const { prover, completed } = await home.requested();
   await home.pairing.approve(completed.requestId, [], APPROVER, null);
@@ -98,7 +98,7 @@ test('row 17: a right id with a wrong key is as unknown as an unknown id', async
   await assert.rejects(home.pairing.status({ ...forged, challenge: randomBytes(48) }));
 });
 
-test('row 18: 100 fetches at once are one certificate', async (t) => {
+test('row 18: W13: 100 fetches at once are one certificate', async (t) => {
   const home = await PairingHome.make(t);
   const { prover, completed } = await home.requested();
   await home.pairing.approve(completed.requestId, [], APPROVER, null);
@@ -173,7 +173,7 @@ test('a certificate that nobody used ends with its request', async (t) => {
   assert.equal(next, completed.deviceId);
 });
 
-test('a known key keeps its device, and one that was shut out stays out', async (t) => {
+test('W8 a known key keeps its device, and one that was shut out stays out', async (t) => {
   const home = await PairingHome.make(t);
   const paired = await home.home.trusted('web-1');
   const again = await home.prover(await home.pin(), { key: paired.key, claims: { ...CLAIMS, name: 'other' } });

@@ -67,7 +67,7 @@ function expected(model: Model, event: Event): string {
   }
 }
 
-test('row 20: whatever happens in whatever order, a request follows its table', async (t) => {
+test('row 20: W12: whatever happens in whatever order, a request follows its table', async (t) => {
   const home = await PairingHome.make(t);
   const { prover: template, completed: made } = await home.requested();
   const { store, identity, clock, newId } = home.home;
@@ -145,7 +145,7 @@ test('row 20: whatever happens in whatever order, a request follows its table', 
         if (print !== '') assert.equal(trusted, { approved: 'enrolling', completed: 'trusted' }[model.state as string]);
       }
     }),
-    { numRuns: 250 },
+    { numRuns: 150 },
   );
   t.diagnostic(`${seen.size} kinds of steps`);
   assert.ok(seen.has('approved --register--> completed') && seen.has('approved --day--> expired'));
