@@ -12,6 +12,8 @@ import type { ExchangePairingSessionResponse__Output } from '../../rpc/generated
 import type { GetChallengeResponse__Output } from '../../rpc/generated/palyra/node/v1/GetChallengeResponse.ts';
 import type { PairingRequestProof } from '../../rpc/generated/palyra/node/v1/PairingRequestProof.ts';
 import type { PairingRequestStatus__Output } from '../../rpc/generated/palyra/node/v1/PairingRequestStatus.ts';
+import type { RecoverDeviceCertificateRequest } from '../../rpc/generated/palyra/node/v1/RecoverDeviceCertificateRequest.ts';
+import type { RecoverDeviceCertificateResponse__Output } from '../../rpc/generated/palyra/node/v1/RecoverDeviceCertificateResponse.ts';
 import type { WireSchema } from '../../rpc/schema.ts';
 import { errorOfCall } from '../../rpc/status.ts';
 
@@ -22,6 +24,7 @@ export interface PairingClient {
   complete(request: CompletePairingSessionRequest): Promise<CompletePairingSessionResponse__Output>;
   challenge(subject: string): Promise<GetChallengeResponse__Output>;
   fetch(proof: PairingRequestProof): Promise<DeviceCertificate__Output>;
+  recover(request: RecoverDeviceCertificateRequest): Promise<RecoverDeviceCertificateResponse__Output>;
   /** Each state as the daemon pushes it; ends when the daemon ends it. */
   watch(proof: PairingRequestProof, signal: AbortSignal): AsyncIterable<PairingRequestStatus__Output>;
   close(): void;
@@ -88,6 +91,7 @@ export function connectPairing(schema: WireSchema, address: string, caPem: strin
     complete: (request) => unary('CompletePairingSession', request),
     challenge: (subject) => unary('GetChallenge', { subject }),
     fetch: (proof) => unary('FetchDeviceCertificate', proof),
+    recover: (request) => unary('RecoverDeviceCertificate', request),
     watch,
     close: () => client.close(),
   };
