@@ -1,10 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import { assetText } from '../kernel/assets.ts';
 import { PalyraError } from '../kernel/errors.ts';
+import type { CodeKind } from '../pake/context.ts';
 import type { PakeKeys, PakeResult, PakeTask } from './pake-messages.ts';
 import { tooMany } from './rate-limits.ts';
 
 const QUEUE = 32;
+/** The rest is for PINs: whoever asks for tokens that do not exist, in whatever number, does not stop them. */
+const QUEUE_FOR_TOKENS = 24;
 /** One exchange takes about 15 ms; by then a good part of the queue is done. */
 const RETRY_AFTER_MS = 500;
 
@@ -21,19 +24,22 @@ interface Waiting {
 export class ExchangeThread {
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
-  #reserved = 0;
+  readonly #reserved = { pin: 0, token: 0 };
   #lastId = 0;
 
   /**
    * Takes a place in the queue, before anything is charged for it; the returned function gives it back.
    * Errors: too_many_requests.
    */
-  reserve(): () => void {
-    if (this.#reserved >= QUEUE) throw tooMany('too many key exchanges at once', RETRY_AFTER_MS);
-    this.#reserved += 1;
+  reserve(kind: CodeKind): () => void {
+    const { pin, token } = this.#reserved;
+    if (pin + token >= QUEUE || (kind === 'token' && token >= QUEUE_FOR_TOKENS)) {
+      throw tooMany('too many key exchanges at once', RETRY_AFTER_MS);
+    }
+    this.#reserved[kind] += 1;
     let held = true;
     return () => {
-      if (held) this.#reserved -= 1;
+      if (held) this.#reserved[kind] -= 1;
       held = false;
     };
   }

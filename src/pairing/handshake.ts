@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PalyraError } from '../kernel/errors.ts';
+import { idMaker } from '../kernel/ids.ts';
 import { lengthPrefixed } from '../kernel/length-prefixed.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import { type PairingContext, pairingNames } from '../pake/context.ts';
@@ -62,7 +63,7 @@ export class Handshake {
    * Errors: csr_invalid, csr_key_unsupported, too_many_requests.
    */
   async begin(order: BeginOrder, caller: Caller): Promise<BegunSession> {
-    const { sessions, store, clock, fakes, newId, identity } = this.#parts;
+    const { sessions, store, clock, fakes, identity } = this.#parts;
     const { kind, selector, clientNonce, csrDer, helloHash, sasCommit } = order;
     const beginKey = sha256Hex(lengthPrefixed(kind, selector, clientNonce, csrDer, helloHash, sasCommit));
     const open = sessions.findBegun(beginKey);
@@ -75,7 +76,8 @@ export class Handshake {
     return this.#begun(
       sessions.findBegun(beginKey) ??
         sessions.add({
-          id: newId(),
+          // From a maker of its own: those of one maker follow each other, and this one must not be guessed.
+          id: idMaker(() => clock.now())(),
           beginKey,
           kind,
           selector,
@@ -107,7 +109,7 @@ export class Handshake {
       throw noSession();
     }
     if (session.exchange === undefined) {
-      const release = thread.reserve();
+      const release = thread.reserve(session.kind);
       try {
         this.#exchangeLimits[session.kind].take(caller.source);
       } catch (cause) {

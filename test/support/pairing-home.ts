@@ -3,6 +3,7 @@ import { createHash, type KeyObject, randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { AuditLog } from '../../src/audit/audit-log.ts';
 import type { Actor } from '../../src/dispatch/types.ts';
+import { LIMITS } from '../../src/kernel/limits.ts';
 import { makeLogger } from '../../src/kernel/log.ts';
 import { completeRequest } from '../../src/pairing/complete-request.ts';
 import { Pairing, type PairingOptions } from '../../src/pairing/pairing.ts';
@@ -19,9 +20,16 @@ import type {
 } from '../../src/pairing/types.ts';
 import { type PairingCode, parseCode } from '../../src/pake/code.ts';
 import { pairingNames } from '../../src/pake/context.ts';
+import { pinSelectors } from '../../src/pake/pin.ts';
 import { sasCommitment, shortString } from '../../src/pake/short-string.ts';
-import { type PakeScalars, proverFinish, proverShare } from '../../src/pake/spake2plus.ts';
-import { stretch } from '../../src/pake/stretch.ts';
+import {
+  type PakeScalars,
+  type PakeVerifier,
+  proverFinish,
+  proverShare,
+  verifierPoint,
+} from '../../src/pake/spake2plus.ts';
+import { KDF, stretch } from '../../src/pake/stretch.ts';
 import { insertPairingCode } from '../../src/store/pairing-codes.ts';
 import { writeCsr } from '../../src/x509/csr.ts';
 import { generateP256, sha256 } from '../../src/x509/key-pair.ts';
@@ -43,6 +51,26 @@ const plenty = { count: 1_000_000, perMs: 1 };
 const unlimited = { pin: { source: plenty, all: plenty }, token: { source: plenty, all: plenty } };
 /** For tests of other limits. */
 export const NO_LIMITS: PairingRates = { begin: unlimited, exchange: unlimited };
+
+/** Hashing a code is slow by intent: each is hashed once in a run, and the codes of `pins` share one password. */
+class Hashes {
+  readonly code = '0000000000';
+  readonly salt = Buffer.alloc(16, 7);
+  readonly #scalars = new Map<string, Promise<PakeScalars>>();
+
+  scalars(code: string, salt: Buffer): Promise<PakeScalars> {
+    const key = `${code} ${salt.toString('hex')}`;
+    const known = this.#scalars.get(key) ?? stretch(code, salt);
+    this.#scalars.set(key, known);
+    return known;
+  }
+
+  async verifier(): Promise<PakeVerifier> {
+    const { w0, w1 } = await this.scalars(this.code, this.salt);
+    return { w0, l: verifierPoint(w1) };
+  }
+}
+const hashes = new Hashes();
 
 type Extra = Partial<Pick<PairingOptions, 'rates' | 'requestMs'>>;
 
@@ -87,26 +115,49 @@ export class PairingHome {
     this.pairing = await openPairing(this.home, this.#audit, extra);
   }
 
-  async pin(): Promise<PairingCode> {
+  /** A PIN of an operator. */
+  async mintedPin(): Promise<PairingCode> {
     return parseCode((await this.pairing.mintPin({}, APPROVER)).pin);
   }
 
-  /** Codes as good as the one of this PIN, each under a selector of its own, without the time to hash them. */
-  async copies(count: number): Promise<PairingCode[]> {
-    const { store, newId } = this.home;
-    const code = await this.pin();
-    const row = await store.reader
-      .selectFrom('pairing_codes')
-      .selectAll()
-      .where('selector', '=', code.selector)
-      .executeTakeFirstOrThrow();
-    const selectors = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0'))
-      .filter((selector) => selector !== code.selector)
-      .slice(0, count);
+  /** A live code as good as a minted one, without the time to hash it: see `hashes`. */
+  async pin(): Promise<PairingCode> {
+    const [code] = await this.pins(1);
+    if (code === undefined) throw new Error('no selector is free');
+    return code;
+  }
+
+  /** Several of them, each under a selector of its own. */
+  async pins(count: number): Promise<PairingCode[]> {
+    const { store, newId, clock } = this.home;
+    const { w0, l } = await hashes.verifier();
+    const rows = await store.reader.selectFrom('pairing_codes').select('selector').execute();
+    const taken = new Set(rows.map(({ selector }) => selector));
+    const selectors = pinSelectors().filter((selector) => !taken.has(selector));
     await store.write(async (tx) => {
-      for (const selector of selectors) await insertPairingCode(tx, { ...row, code_id: newId(), selector });
+      for (const selector of selectors.slice(0, count)) {
+        await insertPairingCode(tx, {
+          code_id: newId(),
+          kind: 'pin',
+          selector,
+          salt: hashes.salt,
+          kdf_log_n: KDF.logN,
+          kdf_r: KDF.r,
+          kdf_p: KDF.p,
+          w0: Buffer.from(w0),
+          l: Buffer.from(l),
+          tries_left: LIMITS.pairingCodeTries,
+          uses_left: 1,
+          expires_at_unix_ms: clock.now() + LIMITS.pairingCodeMs,
+          created_at_unix_ms: clock.now(),
+          created_by: APPROVER.id,
+          constraints_json: '{}',
+        });
+      }
     });
-    return selectors.map((selector) => ({ ...code, selector }));
+    return selectors
+      .slice(0, count)
+      .map((selector) => ({ kind: 'pin', code: hashes.code, selector, caSpkiSha256: undefined }));
   }
 
   async prover(code: PairingCode, fields: Partial<ProverFields> = {}): Promise<TestProver> {
@@ -115,7 +166,6 @@ export class PairingHome {
       caller: CALLER,
       claims: CLAIMS,
       caSha256: this.home.identity.caSha256,
-      scalars: undefined,
       ...fields,
     });
   }
@@ -146,8 +196,6 @@ interface ProverFields {
   readonly claims: DeviceClaims;
   /** What the machine saw as the daemon's CA. */
   readonly caSha256: Buffer;
-  /** Of the code; stretched when absent. */
-  readonly scalars: PakeScalars | undefined;
 }
 
 /** The machine's side, step by step, straight into the room. */
@@ -200,7 +248,7 @@ export class TestProver {
   /** Throws `pairing_code_invalid` as a real machine does when the daemon does not prove itself. */
   async exchange(): Promise<void> {
     const { sessionId, salt, daemonNonce } = this.begun ?? (await this.begin());
-    const scalars = this.#fields.scalars ?? (await stretch(this.#code.code, salt));
+    const scalars = await hashes.scalars(this.#code.code, salt);
     const share = proverShare(scalars.w0);
     const answer = await this.#home.pairing.exchange(sessionId, share.shareP, this.#fields.caller);
     const names = pairingNames({

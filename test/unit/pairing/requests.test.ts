@@ -42,7 +42,6 @@ test('an approved machine gets one certificate, and its first use completes the 
   const late = await prover.proof('FetchDeviceCertificate', requestId);
   await assert.rejects(home.pairing.fetch(late), failsWith('pairing_request_closed'));
   assert.deepEqual(await home.home.audited(), [
-    'pairing_code.created',
     'pairing.requested',
     'pairing.approved',
     'certificate.issued',

@@ -145,7 +145,14 @@ test('row 20: W12: whatever happens in whatever order, a request follows its tab
         if (print !== '') assert.equal(trusted, { approved: 'enrolling', completed: 'trusted' }[model.state as string]);
       }
     }),
-    { numRuns: 150 },
+    {
+      numRuns: 150,
+      examples: [
+        [['approve', 'fetch', 'register', 'reject', 'withdraw']],
+        [['approve', 'fetch', 'day', 'register', 'approve']],
+        [['hour', 'approve', 'reject', 'fetch', 'withdraw']],
+      ],
+    },
   );
   t.diagnostic(`${seen.size} kinds of steps`);
   assert.ok(seen.has('approved --register--> completed') && seen.has('approved --day--> expired'));
