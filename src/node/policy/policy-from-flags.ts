@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { PalyraError } from '../../kernel/errors.ts';
+import { nearName } from '../../kernel/near-name.ts';
 import { defaultPolicy } from './default-policy.ts';
-import { nearName } from './near-name.ts';
 import type { Capabilities, PolicyDocument, PolicyEntry } from './policy-document.ts';
 
 export interface PolicyFlags {

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { nearName } from './near-name.ts';
 
 /** Something that is wrong in the document, at a place in it. */
-export interface PolicyFault {
+export interface SchemaFault {
   readonly path: readonly PropertyKey[];
   readonly message: string;
   /** The name that was probably meant. */
@@ -12,13 +12,13 @@ export interface PolicyFault {
 type Issue = z.core.$ZodIssue;
 
 /** What zod found, with the names that were probably meant, and one story for each union instead of all. */
-export function policyFaults(schema: z.core.$ZodType, issues: readonly Issue[]): PolicyFault[] {
+export function schemaFaults(schema: z.core.$ZodType, issues: readonly Issue[]): SchemaFault[] {
   const faults = issues.flatMap((issue) => faultsOf(schema, issue, []));
   // A name with a slip in it is often why another one is missing.
   return faults.toSorted((one, other) => Number(one.meant === undefined) - Number(other.meant === undefined));
 }
 
-function faultsOf(schema: z.core.$ZodType, issue: Issue, above: readonly PropertyKey[]): PolicyFault[] {
+function faultsOf(schema: z.core.$ZodType, issue: Issue, above: readonly PropertyKey[]): SchemaFault[] {
   const path = [...above, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(schema, path);
