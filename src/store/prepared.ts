@@ -8,9 +8,10 @@ import type { Executor } from './store.ts';
 export function prepared<R>(
   build: (db: Executor, p: <T>(at: number) => T) => Compilable<R>,
 ): (executor: Executor, values: readonly unknown[]) => Promise<QueryResult<R>> {
-  const compiled = new Map<string, { readonly query: CompiledQuery<R>; readonly order: readonly number[] }>();
+  const compiled = new Map<unknown, { readonly query: CompiledQuery<R>; readonly order: readonly number[] }>();
   return (executor, values) => {
-    const kind = executor.getExecutor().adapter.constructor.name;
+    // By identity: names of classes are not kept in the packed program.
+    const kind = executor.getExecutor().adapter.constructor;
     let known = compiled.get(kind);
     if (known === undefined) {
       const query = build(executor, (<T>(at: number) => new Placeholder(at) as T) as <T>(at: number) => T).compile();

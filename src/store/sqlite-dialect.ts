@@ -19,6 +19,8 @@ import { LRUCache } from 'lru-cache';
 
 const KEPT_STATEMENTS = 256;
 
+type Translate = (cause: unknown) => Error;
+
 interface Prepared {
   readonly statement: StatementSync;
   readonly returnsRows: boolean;
@@ -26,27 +28,22 @@ interface Prepared {
 }
 
 function bindable(value: unknown): SQLInputValue {
-  switch (typeof value) {
-    case 'string':
-    case 'bigint':
-      return value;
-    case 'boolean':
-      return value ? 1 : 0;
-    case 'number':
-      if (!Number.isFinite(value)) throw new TypeError(`${value} cannot be stored`);
-      return value;
-    default:
-      if (value === null || value instanceof Uint8Array) return value;
-      throw new TypeError(`a value of type ${typeof value} cannot be stored`);
-  }
+  if (value === null || value instanceof Uint8Array) return value;
+  if (typeof value === 'string' || typeof value === 'bigint') return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value !== 'number') throw new TypeError(`a value of type ${typeof value} cannot be stored`);
+  if (!Number.isFinite(value)) throw new TypeError(`${value} cannot be stored`);
+  return value;
 }
 
 class SqliteConnection implements DatabaseConnection {
   readonly #db: DatabaseSync;
+  readonly #translate: Translate;
   readonly #statements = new LRUCache<string, Prepared>({ max: KEPT_STATEMENTS });
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, translate: Translate) {
     this.#db = db;
+    this.#translate = translate;
   }
 
   #prepare(sql: string): Prepared {
@@ -63,7 +60,15 @@ class SqliteConnection implements DatabaseConnection {
     return prepared;
   }
 
-  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    try {
+      return this.#run<R>(query);
+    } catch (cause) {
+      throw this.#translate(cause);
+    }
+  }
+
+  #run<R>({ sql, parameters }: CompiledQuery): QueryResult<R> {
     const { statement, returnsRows, blobColumns } = this.#prepare(sql);
     const values = parameters.map(bindable);
     if (!returnsRows) {
@@ -89,8 +94,8 @@ class SqliteConnection implements DatabaseConnection {
 class SqliteDriver implements Driver {
   readonly #connection: SqliteConnection;
 
-  constructor(db: DatabaseSync) {
-    this.#connection = new SqliteConnection(db);
+  constructor(db: DatabaseSync, translate: Translate) {
+    this.#connection = new SqliteConnection(db, translate);
   }
 
   async init(): Promise<void> {}
@@ -127,16 +132,18 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
   }
 }
 
-/** A dialect over one open database; closing it is the caller's. */
+/** A dialect over one open database; closing it is the caller's. `translate` makes one of ours of a failure. */
 export class NodeSqliteDialect implements Dialect {
   readonly #db: DatabaseSync;
+  readonly #translate: Translate;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, translate: Translate) {
     this.#db = db;
+    this.#translate = translate;
   }
 
   createDriver(): Driver {
-    return new SqliteDriver(this.#db);
+    return new SqliteDriver(this.#db, this.#translate);
   }
   createQueryCompiler(): QueryCompiler {
     return new SqliteQueryCompiler();

@@ -14,9 +14,13 @@ const errcodeOf = (cause: unknown): number | undefined => {
   return typeof cause.errcode === 'number' ? cause.errcode & 0xff : undefined;
 };
 
+const asError = (cause: unknown): Error => (cause instanceof Error ? cause : new Error(String(cause)));
+
 /** A failure of SQLite as one of ours; anything else (a domain error, a constraint) as it is. */
 export function sqliteFailure(cause: unknown, path: string): Error {
-  switch (errcodeOf(cause)) {
+  const code = errcodeOf(cause);
+  if (code === undefined) return asError(cause);
+  switch (code) {
     case FULL:
       return new PalyraError('disk_full', `no space left for the database ${path}`, {
         hint: 'free some space; nothing of this call was accepted',
@@ -38,7 +42,7 @@ export function sqliteFailure(cause: unknown, path: string): Error {
         cause,
       });
     default:
-      return cause instanceof Error ? cause : new Error(String(cause));
+      return asError(cause);
   }
 }
 

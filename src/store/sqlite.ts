@@ -15,13 +15,14 @@ export interface SqliteStoreOptions {
   /** Called once per commit with the number of writes that shared it. */
   readonly onCommit?: (writes: number) => void;
   /**
-   * The disk refused a sync: what was written before is uncertain, so the process must end and recover (retrying a
-   * sync after an error loses data silently).
+   * The disk refused a sync, or the file is damaged: what was written before is uncertain, so the process must end and
+   * recover (retrying a sync after an error loses data silently).
    */
   readonly onDiskFailure?: (cause: Error) => void;
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
+const UNCERTAIN: ReadonlySet<string> = new Set(['store_failed', 'database_damaged']);
 
 function open(path: string, { readOnly }: { readonly readOnly: boolean }): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
@@ -36,19 +37,26 @@ function open(path: string, { readOnly }: { readonly readOnly: boolean }): Datab
  * Errors: `database_damaged`, `database_newer`, `disk_full`, `no_permission`.
  */
 export async function openSqliteStore({ path, onCommit, onDiskFailure }: SqliteStoreOptions): Promise<Store> {
+  let serving = false;
+  const translate = (cause: unknown): Error => {
+    const failure = sqliteFailure(cause, path);
+    if (serving && failure !== cause && failure instanceof PalyraError && UNCERTAIN.has(failure.code)) {
+      onDiskFailure?.(failure);
+    }
+    return failure;
+  };
+  const opened: DatabaseSync[] = [];
   try {
     const writing = open(path, { readOnly: false });
+    opened.push(writing);
     chmodSync(path, 0o600);
-    const db: Executor = new Kysely<Schema>({ dialect: new NodeSqliteDialect(writing) });
+    const db: Executor = new Kysely<Schema>({ dialect: new NodeSqliteDialect(writing, translate) });
     await migrateToLatest(db, 'sqlite');
     const reading = open(path, { readOnly: true });
-    const reader: Executor = new Kysely<Schema>({ dialect: new NodeSqliteDialect(reading) });
-    const translate = (cause: unknown): Error => {
-      const failure = sqliteFailure(cause, path);
-      if (failure instanceof PalyraError && failure.code === 'store_failed') onDiskFailure?.(failure);
-      return failure;
-    };
+    opened.push(reading);
+    const reader: Executor = new Kysely<Schema>({ dialect: new NodeSqliteDialect(reading, translate) });
     const writer = new TurnWriter({ db, translate, ...(onCommit !== undefined && { onCommit }) });
+    serving = true;
     let closed: Promise<void> | undefined;
     return {
       dialect: 'sqlite',
@@ -63,6 +71,7 @@ export async function openSqliteStore({ path, onCommit, onDiskFailure }: SqliteS
       },
     };
   } catch (cause) {
+    for (const db of opened) db.close();
     throw sqliteFailure(cause, path);
   }
 }
