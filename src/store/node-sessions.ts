@@ -50,3 +50,13 @@ export async function findSession(db: Executor, deviceId: DeviceId): Promise<Nod
 export async function allSessions(db: Executor): Promise<NodeSessionRow[]> {
   return db.selectFrom('node_sessions').selectAll().execute();
 }
+
+/** Closes what a daemon left open when it was killed: its streams ended with it. */
+export async function closeSessionsOf(tx: Tx, daemonId: string, closedAtUnixMs: number): Promise<void> {
+  await tx
+    .updateTable('node_sessions')
+    .set({ closed_at_unix_ms: closedAtUnixMs })
+    .where('daemon_id', '=', daemonId)
+    .where('closed_at_unix_ms', 'is', null)
+    .execute();
+}
