@@ -24,6 +24,9 @@ const tidy = (message: string): string =>
   message
     .replace(/\n?See more help with --help/, '')
     .replace(/^Parsing --\S+\s*\n\t/, '')
+    // What it says of a command's flags is advice for its author.
+    .replace(/\n\nNote: [\s\S]*$/, '')
+    .replace(/\s*\n\s*/g, ' ')
     .trim();
 
 function usage(message: string): ErrorReport {

@@ -45,7 +45,7 @@ export async function runPairing(run: PairingRun, clock: Clock = systemClock): P
   const address = daemonAddress(run.daemon ?? `127.0.0.1:${NODE_PORT}`);
   const facts = machineFacts(run.name);
   const policy = await pairingPolicy(nodeHome, run.policy, builtinCapabilities({ protectedPaths: [home] }));
-  ensurePrivateDir(home);
+  ensurePrivateDir(nodeHome);
   for (const warning of policy.warnings) tell(`WARNING: ${warning}`);
 
   const stop = new AbortController();
