@@ -5,6 +5,7 @@ import type { Logger } from '../kernel/log.ts';
 import { roleHome } from '../kernel/paths.ts';
 import { VERSION } from '../kernel/version.ts';
 import { type OperatorListeners, startOperatorListeners } from '../operator/listeners.ts';
+import { loopbackAddress } from '../operator/tcp-address.ts';
 import { type NodeListener, startNodeListener } from '../rpc/node-listener.ts';
 import { pairingHandlers } from '../rpc/pairing-service.ts';
 import { loadWireSchema } from '../rpc/schema.ts';
@@ -43,6 +44,9 @@ export interface Daemon {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { home, settings, clock, log } = options;
   const nodeAddress = listenAddress(settings.node_listen);
+  const operatorAddress = settings.operator_listen === 'none' ? null : settings.operator_listen;
+  // What is wrong with the settings is told before anything is made.
+  if (operatorAddress !== null) loopbackAddress(operatorAddress);
   const lock = lockDaemonHome(home);
   const opened: { rooms?: NodeRuntimeState; nodes?: NodeListener; operators?: OperatorListeners } = {};
   try {
@@ -62,7 +66,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       log,
       home,
       daemonId: rooms.daemonId,
-      tcpAddress: settings.operator_listen === 'none' ? null : settings.operator_listen,
+      tcpAddress: operatorAddress,
     });
     const instance = await announce(opened.operators, opened.nodes, rooms, options);
     const { nodes, operators } = opened;

@@ -57,6 +57,12 @@ export class RunningCli {
     return Buffer.concat(this.#stderr).toString();
   }
 
+  /** Lines of JSON on standard error so far. */
+  get log(): readonly Readonly<Record<string, unknown>>[] {
+    const lines = this.stderr.split('\n').slice(0, -1);
+    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
   /** Resolves when `seen` is true; rejects when the process ended without. */
   async until(seen: (cli: this) => boolean): Promise<void> {
     while (!seen(this)) {
