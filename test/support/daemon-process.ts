@@ -24,14 +24,20 @@ export class DaemonProcess {
       flags = [],
       env = {},
       nodeListen = '127.0.0.1:0',
+      program,
     }: {
       readonly flags?: readonly string[];
       readonly env?: Readonly<Record<string, string>>;
       readonly nodeListen?: string;
+      readonly program?: readonly string[];
     } = {},
   ): Promise<DaemonProcess> {
     const listen = ['--node-listen', nodeListen, '--operator-listen', '127.0.0.1:0'];
-    const cli = new RunningCli(['daemon', 'serve', ...listen, ...flags], { home, env });
+    const cli = new RunningCli(['daemon', 'serve', ...listen, ...flags], {
+      home,
+      env,
+      ...(program !== undefined && { program }),
+    });
     const said = (): Ready | undefined => cli.log.find(({ msg }) => msg === 'the daemon is ready') as Ready | undefined;
     await cli.until(() => said() !== undefined);
     return new DaemonProcess(cli, said() as Ready);

@@ -1,8 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 
-const MAIN = join(dirname(dirname(import.meta.dirname)), 'src', 'main.ts');
+const ROOT = dirname(dirname(import.meta.dirname));
+const MAIN = join(ROOT, 'src', 'main.ts');
+const BINARY = join(ROOT, 'dist', 'palyra');
+
+/** The program from its sources: always there, always current. */
+export const FROM_SOURCES: readonly string[] = [process.execPath, MAIN];
+
+/** The packed program where it was built, else the sources. */
+export const AS_BUILT: readonly string[] = existsSync(BINARY) ? [BINARY] : FROM_SOURCES;
 
 export interface CliEnd {
   readonly code: number | null;
@@ -16,11 +25,13 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Written to standard input, which is then closed; absent: standard input is empty. */
   readonly stdin?: Buffer | string;
-  /** Options of node itself. */
+  /** Options of node itself; only from the sources. */
   readonly nodeArgs?: readonly string[];
+  /** FROM_SOURCES when absent. */
+  readonly program?: readonly string[];
 }
 
-/** A command line that runs: the program from its sources, in a process of its own. */
+/** A command line that runs in a process of its own. */
 export class RunningCli {
   readonly process: ChildProcess;
   readonly end: Promise<CliEnd>;
@@ -28,8 +39,12 @@ export class RunningCli {
   readonly #stderr: Buffer[] = [];
   #grown = Promise.withResolvers<void>();
 
-  constructor(argv: readonly string[], { home, env = {}, stdin = '', nodeArgs = [] }: CliOptions) {
-    this.process = spawn(process.execPath, [...nodeArgs, MAIN, ...argv], {
+  constructor(
+    argv: readonly string[],
+    { home, env = {}, stdin = '', nodeArgs = [], program = FROM_SOURCES }: CliOptions,
+  ) {
+    const [file = '', ...first] = program;
+    this.process = spawn(file, [...nodeArgs, ...first, ...argv], {
       env: { PATH: process.env['PATH'], PALYRA_HOME: home, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
