@@ -160,6 +160,21 @@ export const LIMITS = {
   /** The daemon gives a node this long beyond the run time to report before it closes the request itself. */
   deadlineSlackMs: 15 * SECOND,
 
+  /** PostgreSQL: a connection, one statement, and the wait for the server's word on a commit whose answer was lost. */
+  storeConnectMs: 5 * SECOND,
+  storeStatementMs: 15 * SECOND,
+  storeOutcomeMs: 10 * SECOND,
+  /** Another daemon that brings the tables up to date is waited for this long. */
+  storeMigrationMs: 10 * MINUTE,
+  /** Connections for reads, beside the one that writes; a fleet of daemons shares the hundred of a server. */
+  storeReaders: 6,
+
+  /** node-runtime.v1.json: written after this, and a second more per MiB, up to the longest. */
+  runtimeFileMs: SECOND,
+  runtimeFileLongestMs: 30 * SECOND,
+  /** A fleet of 100,000; also keeps the file readable as one string. */
+  runtimeFileBytes: 256 * MIB,
+
   pageRows: 50,
   pageRowsLargest: 500,
 } as const;

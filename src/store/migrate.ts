@@ -5,14 +5,19 @@ import type { Executor } from './store.ts';
 
 /** Where the migrator notes what it has applied. */
 export const MIGRATION_TABLE = 'kysely_migration';
+/** Where a dialect without locks would have one; neither of ours does. */
+const NO_LOCK_TABLE = { lockTable: '', lockRowId: '' };
 
-/** Brings the tables to this version. Errors: `database_newer` when a later version made them. */
+/** Brings the tables to this version, or changes nothing. Errors: `database_newer` when a later version made them. */
 export async function migrateToLatest(db: Executor, dialect: StoreDialect): Promise<void> {
-  const known = migrationsFor(dialect);
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...known }) } });
-  refuseNewer(await appliedMigrations(db), dialect);
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) throw error;
+  await db.transaction().execute(async (tx) => {
+    // First of all, so that of several daemons that start at once one makes the tables and the others find them.
+    await tx.getExecutor().adapter.acquireMigrationLock(tx, NO_LOCK_TABLE);
+    refuseNewer(await appliedMigrations(tx), dialect);
+    const provider = { getMigrations: async () => ({ ...migrationsFor(dialect) }) };
+    const { error } = await new Migrator({ db: tx, provider }).migrateToLatest();
+    if (error !== undefined) throw error;
+  });
 }
 
 /** Errors: `database_newer` when one of the applied migrations is not of this version. */

@@ -11,11 +11,13 @@ import type { Store } from './store.ts';
 export interface OpenStoreOptions {
   /** The daemon's folder, `<home>/daemon`; made when it is missing. */
   readonly home: string;
+  /** `postgres://…`: that database instead of a file in the folder. Never logged. */
+  readonly databaseUrl?: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called once per commit with the number of writes that shared it. */
   readonly onCommit?: (writes: number) => void;
-  /** What was written before is uncertain: the process must end, and recover at its next start. */
+  /** SQLite: what was written before is uncertain, so the process must end and recover at its next start. */
   readonly onDiskFailure?: (cause: Error) => void;
 }
 
@@ -31,10 +33,19 @@ export const databasePath = (home: string): string => join(home, 'palyra.db');
 /**
  * Opens the state of record, with its tables brought to this version. A damaged SQLite database is moved away whole and
  * reported, never repaired or overwritten. Errors: `database_newer` (nothing was changed), `disk_full`,
- * `no_permission`, `store_failed`.
+ * `no_permission`, `store_failed`; with a URL also `config_invalid`, `store_unavailable`.
  */
-export async function openStore({ home, clock, log, ...hooks }: OpenStoreOptions): Promise<OpenedStore> {
+export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
+  const { home, databaseUrl, clock, log, onCommit } = options;
   ensurePrivateDir(home);
+  if (databaseUrl === undefined) return openFile(options);
+  // Whoever has a file loads nothing of the driver.
+  const { openPostgresStore } = await import('./postgres.ts');
+  const store = await openPostgresStore({ url: databaseUrl, clock, log, ...(onCommit !== undefined && { onCommit }) });
+  return { store };
+}
+
+async function openFile({ home, clock, log, ...hooks }: OpenStoreOptions): Promise<OpenedStore> {
   const path = databasePath(home);
   const started = clock.monotonic();
   const opened = await openSound(path, hooks).catch(async (cause: unknown): Promise<OpenedStore> => {

@@ -1,6 +1,6 @@
 // Kysely on the runtime's own node:sqlite. Statements are prepared once and kept; values are checked before they are
 // bound, because the runtime would take NaN as NULL and a plain object as named parameters.
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -16,6 +16,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { LRUCache } from 'lru-cache';
+import { storable } from './storable.ts';
 
 const KEPT_STATEMENTS = 256;
 
@@ -25,15 +26,6 @@ interface Prepared {
   readonly statement: StatementSync;
   readonly returnsRows: boolean;
   readonly blobColumns: readonly string[];
-}
-
-function bindable(value: unknown): SQLInputValue {
-  if (value === null || value instanceof Uint8Array) return value;
-  if (typeof value === 'string' || typeof value === 'bigint') return value;
-  if (typeof value === 'boolean') return value ? 1 : 0;
-  if (typeof value !== 'number') throw new TypeError(`a value of type ${typeof value} cannot be stored`);
-  if (!Number.isFinite(value)) throw new TypeError(`${value} cannot be stored`);
-  return value;
 }
 
 class SqliteConnection implements DatabaseConnection {
@@ -70,7 +62,7 @@ class SqliteConnection implements DatabaseConnection {
 
   #run<R>({ sql, parameters }: CompiledQuery): QueryResult<R> {
     const { statement, returnsRows, blobColumns } = this.#prepare(sql);
-    const values = parameters.map(bindable);
+    const values = parameters.map(storable);
     if (!returnsRows) {
       const { changes, lastInsertRowid } = statement.run(...values);
       return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
@@ -92,9 +84,11 @@ class SqliteConnection implements DatabaseConnection {
 }
 
 class SqliteDriver implements Driver {
+  readonly #db: DatabaseSync;
   readonly #connection: SqliteConnection;
 
   constructor(db: DatabaseSync, translate: Translate) {
+    this.#db = db;
     this.#connection = new SqliteConnection(db, translate);
   }
 
@@ -111,6 +105,8 @@ class SqliteDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('commit'));
   }
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // A full disk has ended it already, and a failure here would hide that one.
+    if (!this.#db.isTransaction) return;
     await connection.executeQuery(CompiledQuery.raw('rollback'));
   }
   async savepoint(connection: DatabaseConnection, name: string): Promise<void> {

@@ -13,11 +13,20 @@ export interface TurnWriterOptions {
   readonly db: Executor;
   /** Turns a failure of the database into one of ours. */
   readonly translate: (cause: unknown) => Error;
+  /** What a failure of the common transaction means for its writes; `each` where it is not given. */
+  readonly fate?: (failure: Error) => TurnFate;
   /** Called once per committed transaction with the number of writes in it. */
   readonly onCommit?: (writes: number) => void;
 }
 
+/**
+ * `each`: one of the writes may be at fault, so each is tried behind a savepoint. `again`: nothing was committed and
+ * nobody is at fault, so the turn runs anew. `all`: all fail.
+ */
+export type TurnFate = 'each' | 'again' | 'all';
+
 const SAVEPOINT = 'one_write';
+const RUNS = 3;
 
 export class TurnWriter {
   readonly #options: TurnWriterOptions;
@@ -56,18 +65,21 @@ export class TurnWriter {
   }
 
   async #commit(writes: readonly PendingWrite[]): Promise<void> {
-    let values: unknown[];
-    try {
-      values = await this.#together(writes);
-    } catch (cause) {
-      if (writes.length === 1) writes[0]?.reject(this.#options.translate(cause));
-      else await this.#apart(writes);
-      return;
+    for (let run = 1; ; run += 1) {
+      try {
+        const values = await this.#together(writes);
+        this.#options.onCommit?.(writes.length);
+        for (const [at, { resolve }] of writes.entries()) resolve(values[at]);
+        return;
+      } catch (cause) {
+        const failure = this.#options.translate(cause);
+        const fate = this.#options.fate?.(failure) ?? 'each';
+        if (fate === 'again' && run < RUNS) continue;
+        if (fate === 'each' && writes.length > 1) return this.#apart(writes);
+        for (const { reject } of writes) reject(failure);
+        return;
+      }
     }
-    this.#options.onCommit?.(writes.length);
-    writes.forEach(({ resolve }, at) => {
-      resolve(values[at]);
-    });
   }
 
   #together(writes: readonly PendingWrite[]): Promise<unknown[]> {

@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import type { TestContext } from 'node:test';
 import type { DeviceId } from '../../../src/kernel/ids.ts';
 import {
   certificateByCsr,
@@ -16,8 +13,8 @@ import {
 } from '../../../src/store/certificates.ts';
 import { deviceBySpki, insertDevice, moveTrust, notePaired, releaseKey } from '../../../src/store/devices.ts';
 import type { CertificateRow } from '../../../src/store/schema.ts';
-import { openSqliteStore } from '../../../src/store/sqlite.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { type OpenStore, onEachEngine } from '../../support/engines.ts';
 import { newDevice } from '../../support/identity-home.ts';
 
 const ID = '01ARZ3NDEKTSV4RRFFQ69G5FAV' as DeviceId;
@@ -42,13 +39,8 @@ const certificate = (
   ...fields,
 });
 
-async function storeOf(t: TestContext, rows: readonly CertificateRow[] = []): Promise<Store> {
-  const folder = mkdtempSync(join(tmpdir(), 'palyra-certificates-'));
-  const store = await openSqliteStore({ path: join(folder, 'a.db') });
-  t.after(async () => {
-    await store.close();
-    rmSync(folder, { recursive: true });
-  });
+async function storeOf(t: TestContext, open: OpenStore, rows: readonly CertificateRow[] = []): Promise<Store> {
+  const store = await open(t);
   await store.write(async (tx) => {
     await insertDevice(tx, newDevice(ID, 'web-1', 'key', 1));
     for (const row of rows) await insertCertificate(tx, row);
@@ -56,8 +48,8 @@ async function storeOf(t: TestContext, rows: readonly CertificateRow[] = []): Pr
   return store;
 }
 
-test('a first use happens once, and never to a certificate that has ended', async (t) => {
-  const store = await storeOf(t, [certificate('a', 1), certificate('b', 2)]);
+onEachEngine('a first use happens once, and never to a certificate that has ended', async (t, open) => {
+  const store = await storeOf(t, open, [certificate('a', 1), certificate('b', 2)]);
   const use = (fingerprint: string, now: number) => store.write((tx) => markFirstUse(tx, fingerprint, now));
   assert.deepEqual(await Promise.all([use('a', 5), use('a', 6)]), [true, false]);
   assert.equal(await store.write((tx) => revokeCertificate(tx, 'b')), true);
@@ -74,9 +66,9 @@ test('a first use happens once, and never to a certificate that has ended', asyn
   );
 });
 
-test('superseding spares newer ones, keeps the first time, and brings nothing back', async (t) => {
+onEachEngine('superseding spares newer ones, keeps the first time, and brings nothing back', async (t, open) => {
   const rows = [certificate('a', 1, { state: 'revoked' }), certificate('b', 2, { state: 'current' })];
-  const store = await storeOf(t, [...rows, certificate('c', 3), certificate('d', 4)]);
+  const store = await storeOf(t, open, [...rows, certificate('c', 3), certificate('d', 4)]);
   await store.write((tx) => supersedeOlder(tx, ID, 3, 50));
   await store.write((tx) => supersedeOlder(tx, ID, 4, 60));
   const seen = await certificatesOf(store.reader, ID);
@@ -96,17 +88,21 @@ test('superseding spares newer ones, keeps the first time, and brings nothing ba
   );
 });
 
-test('the newest answer to a certificate request is found, of this device alone', async (t) => {
-  const store = await storeOf(t, [certificate('a', 1), certificate('b', 2), certificate('c', 3, { csr_sha256: 'x' })]);
+onEachEngine('the newest answer to a certificate request is found, of this device alone', async (t, open) => {
+  const store = await storeOf(t, open, [
+    certificate('a', 1),
+    certificate('b', 2),
+    certificate('c', 3, { csr_sha256: 'x' }),
+  ]);
   const found = await certificateByCsr(store.reader, ID, 'csr');
   assert.equal(found?.fingerprint, 'b');
   assert.deepEqual(found?.certificate_der, Buffer.from('b'));
   assert.equal(await certificateByCsr(store.reader, '01BX5ZZKBKACTAV9WEVGEMMVRZ' as DeviceId, 'csr'), undefined);
 });
 
-test('live certificates come in pages without gap or repetition', async (t) => {
+onEachEngine('live certificates come in pages without gap or repetition', async (t, open) => {
   const rows = Array.from({ length: 7 }, (_, at) => certificate(`f${at}`, at, at === 3 ? { state: 'revoked' } : {}));
-  const store = await storeOf(t, rows);
+  const store = await storeOf(t, open, rows);
   const seen: string[] = [];
   let after: string | null = null;
   for (;;) {
@@ -120,18 +116,21 @@ test('live certificates come in pages without gap or repetition', async (t) => {
   assert.deepEqual(await liveCertificates(store.reader, null, 10), []);
 });
 
-test('trust moves only from where it is said to be, and a removed device alone lets go of its key', async (t) => {
-  const store = await storeOf(t);
-  const move = (from: 'enrolling' | 'trusted', to: 'trusted' | 'removed') =>
-    store.write((tx) => moveTrust(tx, ID, [from], to, 'why', 9));
-  assert.equal(await move('trusted', 'removed'), false);
-  assert.deepEqual(await Promise.all([move('enrolling', 'trusted'), move('enrolling', 'trusted')]), [true, false]);
-  await store.write((tx) => notePaired(tx, ID, 10));
-  await store.write((tx) => notePaired(tx, ID, 11));
-  await store.write((tx) => releaseKey(tx, ID));
-  const device = await deviceBySpki(store.reader, 'key');
-  assert.deepEqual([device?.trust, device?.trust_reason, device?.paired_at_unix_ms], ['trusted', 'why', 10]);
-  assert.equal(await move('trusted', 'removed'), true);
-  await store.write((tx) => releaseKey(tx, ID));
-  assert.equal(await deviceBySpki(store.reader, 'key'), undefined);
-});
+onEachEngine(
+  'trust moves only from where it is said to be, and a removed device alone lets go of its key',
+  async (t, open) => {
+    const store = await storeOf(t, open);
+    const move = (from: 'enrolling' | 'trusted', to: 'trusted' | 'removed') =>
+      store.write((tx) => moveTrust(tx, ID, [from], to, 'why', 9));
+    assert.equal(await move('trusted', 'removed'), false);
+    assert.deepEqual(await Promise.all([move('enrolling', 'trusted'), move('enrolling', 'trusted')]), [true, false]);
+    await store.write((tx) => notePaired(tx, ID, 10));
+    await store.write((tx) => notePaired(tx, ID, 11));
+    await store.write((tx) => releaseKey(tx, ID));
+    const device = await deviceBySpki(store.reader, 'key');
+    assert.deepEqual([device?.trust, device?.trust_reason, device?.paired_at_unix_ms], ['trusted', 'why', 10]);
+    assert.equal(await move('trusted', 'removed'), true);
+    await store.write((tx) => releaseKey(tx, ID));
+    assert.equal(await deviceBySpki(store.reader, 'key'), undefined);
+  },
+);

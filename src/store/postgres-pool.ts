@@ -1,0 +1,103 @@
+// Connections to PostgreSQL as Kysely takes them. Only plain statements in transactions: nothing that a pooler between
+// us and the server would tear apart (named statements, LISTEN, session locks, settings of a session).
+import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely';
+import { Pool, type PoolClient, types } from 'pg';
+import { LIMITS } from '../kernel/limits.ts';
+import type { Logger } from '../kernel/log.ts';
+import { postgresFailure, StoreUnavailable } from './postgres-failure.ts';
+import type { PostgresUrl } from './postgres-url.ts';
+import { storable } from './storable.ts';
+
+const INT8 = 20;
+const KEEP_ALIVE_MS = 10_000;
+
+export interface PoolOptions {
+  readonly url: PostgresUrl;
+  readonly log: Logger;
+  readonly connections: number;
+  /** One statement may take this long; LIMITS.storeStatementMs when absent. */
+  readonly statementMs?: number;
+}
+
+/** Opens nothing yet. Every failure comes out as one of ours. Errors: `config_invalid`. */
+export function openPool({ url, log, connections, statementMs = LIMITS.storeStatementMs }: PoolOptions): PostgresPool {
+  const pool = makePool({ url, connections, statementMs });
+  // A server that restarts ends the connections that rest; the next one to be taken is a new one.
+  pool.on('error', (cause) => log.debug({ err: cause, database: url.shown }, 'a resting connection was cut'));
+  return {
+    options: {},
+    async connect() {
+      try {
+        return new Client(await pool.connect(), url.shown);
+      } catch (cause) {
+        throw postgresFailure(cause, url.shown, 'connect');
+      }
+    },
+    end: () => pool.end(),
+  };
+}
+
+function makePool({
+  url,
+  connections,
+  statementMs,
+}: Pick<PoolOptions, 'url' | 'connections'> & { statementMs: number }) {
+  try {
+    return new Pool({
+      connectionString: url.secret,
+      max: connections,
+      connectionTimeoutMillis: LIMITS.storeConnectMs,
+      query_timeout: statementMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+      fallback_application_name: 'palyra',
+      allowExitOnIdle: true,
+      types: { getTypeParser: (type: number, format) => (type === INT8 ? Number : types.getTypeParser(type, format)) },
+    });
+  } catch (cause) {
+    throw postgresFailure(cause, url.shown, 'connect');
+  }
+}
+
+/** A connection that is thrown away, not put back, once something other than the server's own word went wrong with it. */
+class Client implements PostgresPoolClient {
+  readonly #client: PoolClient;
+  readonly #shown: string;
+  #broken = false;
+
+  constructor(client: PoolClient, shown: string) {
+    this.#client = client;
+    this.#shown = shown;
+    // Cut between two statements: without a listener that would end the process.
+    client.on('error', this.#cut);
+  }
+
+  readonly #cut = (): void => {
+    this.#broken = true;
+  };
+
+  query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>;
+  query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>;
+  query<R>(
+    sql: string | PostgresCursor<R>,
+    parameters: readonly unknown[] = [],
+  ): PostgresCursor<R> | Promise<PostgresQueryResult<R>> {
+    if (typeof sql !== 'string') throw new TypeError('a cursor would need a session of its own: page instead');
+    return this.#run<R>(sql, parameters);
+  }
+
+  async #run<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    try {
+      return (await this.#client.query(sql, parameters.map(storable))) as unknown as PostgresQueryResult<R>;
+    } catch (cause) {
+      const failure = postgresFailure(cause, this.#shown, sql === 'commit' ? 'commit' : 'statement');
+      if (failure instanceof StoreUnavailable) this.#broken = true;
+      throw failure;
+    }
+  }
+
+  release(discard?: boolean): void {
+    this.#client.removeListener('error', this.#cut);
+    this.#client.release(this.#broken || discard === true);
+  }
+}
