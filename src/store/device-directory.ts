@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { DeviceId } from '../kernel/ids.ts';
 import type { DeviceRow, Trust } from './schema.ts';
 import type { Executor, Tx } from './store.ts';
@@ -21,7 +22,10 @@ export async function listDevices(
     const pattern = `%${search.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
     rows = rows.where((eb) =>
       eb.or(
-        (['name', 'hostname'] as const).map((column) => eb(eb.fn<string>('lower', [column]), 'like', eb.val(pattern))),
+        // Without `escape` SQLite takes the backslash for a character of the text.
+        (['name', 'hostname'] as const).map(
+          (column) => sql<boolean>`lower(${eb.ref(column)}) like ${pattern} escape '\\'`,
+        ),
       ),
     );
   }

@@ -9,6 +9,7 @@ import {
   type TransactionSettings,
 } from 'kysely';
 import { LIMITS } from '../kernel/limits.ts';
+import { StoreUnavailable } from './postgres-failure.ts';
 import type { Executor } from './store.ts';
 import type { TurnMarks } from './turn-marks.ts';
 
@@ -74,7 +75,9 @@ class MarkingDriver extends PostgresDriver {
     try {
       await super.commitTransaction(connection);
     } catch (cause) {
-      if (!(await this.#marks.happened(this.#mark, cause))) throw cause;
+      if (!(cause instanceof StoreUnavailable)) throw cause;
+      if (await this.#marks.happened(this.#mark, cause)) return;
+      throw new StoreUnavailable(cause.message, 'statement', { cause });
     }
   }
 

@@ -17,10 +17,18 @@ export interface PoolOptions {
   readonly connections: number;
   /** One statement may take this long; LIMITS.storeStatementMs when absent. */
   readonly statementMs?: number;
+  /** Told of each statement with the number of rows it changed or read. */
+  readonly saw?: (sql: string, rows: number) => void;
 }
 
 /** Opens nothing yet. Every failure comes out as one of ours. Errors: `config_invalid`. */
-export function openPool({ url, log, connections, statementMs = LIMITS.storeStatementMs }: PoolOptions): PostgresPool {
+export function openPool({
+  url,
+  log,
+  connections,
+  statementMs = LIMITS.storeStatementMs,
+  saw,
+}: PoolOptions): PostgresPool {
   const pool = makePool({ url, connections, statementMs });
   // A server that restarts ends the connections that rest; the next one to be taken is a new one.
   pool.on('error', (cause) => log.debug({ err: cause, database: url.shown }, 'a resting connection was cut'));
@@ -28,7 +36,7 @@ export function openPool({ url, log, connections, statementMs = LIMITS.storeStat
     options: {},
     async connect() {
       try {
-        return new Client(await pool.connect(), url.shown);
+        return new Client(await pool.connect(), url.shown, saw);
       } catch (cause) {
         throw postgresFailure(cause, url.shown, 'connect');
       }
@@ -63,11 +71,13 @@ function makePool({
 class Client implements PostgresPoolClient {
   readonly #client: PoolClient;
   readonly #shown: string;
+  readonly #saw: PoolOptions['saw'];
   #broken = false;
 
-  constructor(client: PoolClient, shown: string) {
+  constructor(client: PoolClient, shown: string, saw: PoolOptions['saw']) {
     this.#client = client;
     this.#shown = shown;
+    this.#saw = saw;
     // Cut between two statements: without a listener that would end the process.
     client.on('error', this.#cut);
   }
@@ -88,7 +98,9 @@ class Client implements PostgresPoolClient {
 
   async #run<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
     try {
-      return (await this.#client.query(sql, parameters.map(storable))) as unknown as PostgresQueryResult<R>;
+      const result = await this.#client.query(sql, parameters.map(storable));
+      this.#saw?.(sql, result.rowCount ?? 0);
+      return result as unknown as PostgresQueryResult<R>;
     } catch (cause) {
       const failure = postgresFailure(cause, this.#shown, sql === 'commit' ? 'commit' : 'statement');
       if (failure instanceof StoreUnavailable) this.#broken = true;

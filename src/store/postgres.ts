@@ -3,6 +3,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { idMaker } from '../kernel/ids.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import type { Logger } from '../kernel/log.ts';
+import { FleetChanges } from './fleet-change.ts';
 import { migrateToLatest } from './migrate.ts';
 import { PooledDialect, WriterDialect } from './postgres-dialect.ts';
 import { lostRace, postgresFailure, StoreUnavailable } from './postgres-failure.ts';
@@ -35,7 +36,9 @@ export async function openPostgresStore({ url: text, clock, log, onCommit }: Pos
   const started = clock.monotonic();
   await migrate(url, log);
   const readers = openPool({ url, log, connections: LIMITS.storeReaders });
-  const writers = openPool({ url, log, connections: WRITERS });
+  const changes = new FleetChanges();
+  const saw = (sql: string, rows: number): void => changes.saw(sql, rows);
+  const writers = openPool({ url, log, connections: WRITERS, saw });
   const marks = new TurnMarks(idMaker(() => clock.now())(), readers, clock);
   try {
     await marks.begin((unixMs) => idMaker(() => unixMs)());
@@ -46,7 +49,15 @@ export async function openPostgresStore({ url: text, clock, log, onCommit }: Pos
   const reader: Executor = new Kysely<Schema>({ dialect: new PooledDialect({ pool: readers }) });
   const db: Executor = new Kysely<Schema>({ dialect: new WriterDialect(writers, marks) });
   const translate = (cause: unknown): Error => postgresFailure(cause, url.shown, 'statement');
-  const writer = new TurnWriter({ db, translate, fate, ...(onCommit !== undefined && { onCommit }) });
+  const writer = new TurnWriter({
+    db,
+    translate,
+    fate,
+    onCommit(writes) {
+      onCommit?.(writes);
+      changes.committed();
+    },
+  });
   const duration_ms = Math.round(clock.monotonic() - started);
   log.info({ dialect: 'postgres', database: url.shown, duration_ms }, 'the database is open');
   let closed: Promise<void> | undefined;
@@ -59,6 +70,7 @@ export async function openPostgresStore({ url: text, clock, log, onCommit }: Pos
     dialect: 'postgres',
     reader,
     write: (op) => writer.write(op),
+    onFleetChange: (listener) => changes.listen(listener),
     close() {
       closed ??= close();
       return closed;

@@ -21,6 +21,14 @@ import { storable } from './storable.ts';
 const KEPT_STATEMENTS = 256;
 
 type Translate = (cause: unknown) => Error;
+type Saw = (sql: string, rows: number | bigint) => void;
+
+export interface DialectHooks {
+  /** Makes one of ours of a failure. */
+  readonly translate: Translate;
+  /** Told of each statement that is no plain read, with the number of rows it changed. */
+  readonly saw?: Saw;
+}
 
 interface Prepared {
   readonly statement: StatementSync;
@@ -30,12 +38,12 @@ interface Prepared {
 
 class SqliteConnection implements DatabaseConnection {
   readonly #db: DatabaseSync;
-  readonly #translate: Translate;
+  readonly #hooks: DialectHooks;
   readonly #statements = new LRUCache<string, Prepared>({ max: KEPT_STATEMENTS });
 
-  constructor(db: DatabaseSync, translate: Translate) {
+  constructor(db: DatabaseSync, hooks: DialectHooks) {
     this.#db = db;
-    this.#translate = translate;
+    this.#hooks = hooks;
   }
 
   #prepare(sql: string): Prepared {
@@ -56,7 +64,7 @@ class SqliteConnection implements DatabaseConnection {
     try {
       return this.#run<R>(query);
     } catch (cause) {
-      throw this.#translate(cause);
+      throw this.#hooks.translate(cause);
     }
   }
 
@@ -65,9 +73,11 @@ class SqliteConnection implements DatabaseConnection {
     const values = parameters.map(storable);
     if (!returnsRows) {
       const { changes, lastInsertRowid } = statement.run(...values);
+      this.#hooks.saw?.(sql, changes);
       return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
     }
     const rows = statement.all(...values);
+    this.#hooks.saw?.(sql, rows.length);
     for (const name of blobColumns) {
       for (const row of rows) {
         const bytes = row[name];
@@ -87,9 +97,9 @@ class SqliteDriver implements Driver {
   readonly #db: DatabaseSync;
   readonly #connection: SqliteConnection;
 
-  constructor(db: DatabaseSync, translate: Translate) {
+  constructor(db: DatabaseSync, hooks: DialectHooks) {
     this.#db = db;
-    this.#connection = new SqliteConnection(db, translate);
+    this.#connection = new SqliteConnection(db, hooks);
   }
 
   async init(): Promise<void> {}
@@ -128,18 +138,18 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
   }
 }
 
-/** A dialect over one open database; closing it is the caller's. `translate` makes one of ours of a failure. */
+/** A dialect over one open database; closing it is the caller's. */
 export class NodeSqliteDialect implements Dialect {
   readonly #db: DatabaseSync;
-  readonly #translate: Translate;
+  readonly #hooks: DialectHooks;
 
-  constructor(db: DatabaseSync, translate: Translate) {
+  constructor(db: DatabaseSync, hooks: DialectHooks) {
     this.#db = db;
-    this.#translate = translate;
+    this.#hooks = hooks;
   }
 
   createDriver(): Driver {
-    return new SqliteDriver(this.#db, this.#translate);
+    return new SqliteDriver(this.#db, this.#hooks);
   }
   createQueryCompiler(): QueryCompiler {
     return new SqliteQueryCompiler();

@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { PalyraError } from '../kernel/errors.ts';
+import { FleetChanges } from './fleet-change.ts';
 import { migrateToLatest } from './migrate.ts';
 import type { Schema } from './schema.ts';
 import { NodeSqliteDialect } from './sqlite-dialect.ts';
@@ -45,23 +46,34 @@ export async function openSqliteStore({ path, onCommit, onDiskFailure }: SqliteS
     }
     return failure;
   };
+  const changes = new FleetChanges();
   const opened: DatabaseSync[] = [];
   try {
     const writing = open(path, { readOnly: false });
     opened.push(writing);
     chmodSync(path, 0o600);
-    const db: Executor = new Kysely<Schema>({ dialect: new NodeSqliteDialect(writing, translate) });
+    const db: Executor = new Kysely<Schema>({
+      dialect: new NodeSqliteDialect(writing, { translate, saw: (sql, rows) => changes.saw(sql, rows) }),
+    });
     await migrateToLatest(db, 'sqlite');
     const reading = open(path, { readOnly: true });
     opened.push(reading);
-    const reader: Executor = new Kysely<Schema>({ dialect: new NodeSqliteDialect(reading, translate) });
-    const writer = new TurnWriter({ db, translate, ...(onCommit !== undefined && { onCommit }) });
+    const reader: Executor = new Kysely<Schema>({ dialect: new NodeSqliteDialect(reading, { translate }) });
+    const writer = new TurnWriter({
+      db,
+      translate,
+      onCommit(writes) {
+        onCommit?.(writes);
+        changes.committed();
+      },
+    });
     serving = true;
     let closed: Promise<void> | undefined;
     return {
       dialect: 'sqlite',
       reader,
       write: (op) => writer.write(op),
+      onFleetChange: (listener) => changes.listen(listener),
       close() {
         closed ??= writer.idle().then(() => {
           reading.close();

@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
+import type { FleetListener } from './fleet-change.ts';
 import type { Schema } from './schema.ts';
 
 /** Something SQL runs on: the reader outside a transaction, or the transaction of a write. */
@@ -20,5 +21,7 @@ export interface Store {
    * Rejects with what `op` threw (its statements undone, its neighbours kept), `disk_full` or `store_unavailable`.
    */
   write<T>(op: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Tells after each commit that changed devices, certificates, codes or pairing requests. Returns what ends it. */
+  onFleetChange(listener: FleetListener): () => void;
   close(): Promise<void>;
 }

@@ -47,8 +47,7 @@ export class TurnMarks {
    * Whether the transaction of this mark was committed, after its commit failed by `cause`. Throws `store_unavailable`
    * of phase `commit` when the server does not say so in time; otherwise a `false` is certain.
    */
-  async happened(mark: string, cause: unknown): Promise<boolean> {
-    if (!(cause instanceof StoreUnavailable)) return false;
+  async happened(mark: string, cause: StoreUnavailable): Promise<boolean> {
     const deadline = this.#clock.monotonic() + LIMITS.storeOutcomeMs;
     for (;;) {
       try {
