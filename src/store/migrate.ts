@@ -1,6 +1,7 @@
 import { Migrator } from 'kysely/migration';
 import { PalyraError } from '../kernel/errors.ts';
-import { migrationsFor, type StoreDialect } from './migrations/index.ts';
+import type { StoreDialect } from './migrations/dialect.ts';
+import { migrationsFor } from './migrations/index.ts';
 import type { Executor } from './store.ts';
 
 /** Where the migrator notes what it has applied. */

@@ -1,6 +1,6 @@
 import { type CreateTableBuilder, type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
-import type { StoreDialect } from './index.ts';
+import type { StoreDialect } from './dialect.ts';
 
 type Column = 'text' | 'int' | 'blob';
 type Columns = Readonly<Record<string, Column | `${Column}?`>>;

@@ -1,0 +1,2 @@
+/** Which of the two databases a migration is for. */
+export type StoreDialect = 'sqlite' | 'postgres';
