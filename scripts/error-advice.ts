@@ -16,7 +16,7 @@ export const ADVICE: Readonly<Record<ErrorCode, string>> = {
   policy_invalid: 'Correct the line of node-policy.json that the message names.',
   pin_malformed: 'Type the PIN again; no try was used.',
   payload_too_large: 'Send less at once: a file by ranges, a long input through standard input.',
-  method_not_allowed: 'Use the method that the hint names.',
+  method_not_allowed: 'Use a method that the message names.',
   unsupported_platform: 'Run it on a system that can, see [getting started](getting-started.md).',
 
   unauthenticated: 'On the machine of the daemon run as the same user or as root, or set `PALYRA_TOKEN`.',
