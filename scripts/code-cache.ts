@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ChunkLoader } from '../src/boot/chunks.ts';
+import type { run } from '../src/cli/run.ts';
 
 const dist = join(dirname(import.meta.dirname), 'dist');
 const code = join(dist, 'code');
@@ -15,13 +16,13 @@ const loader = new ChunkLoader({
 const names = readdirSync(code);
 const home = mkdtempSync(join(tmpdir(), 'palyra-cache-'));
 process.env['PALYRA_HOME'] = home;
-const [out, err] = [process.stdout.write, process.stderr.write];
+const [out, err] = [process.stdout.write.bind(process.stdout), process.stderr.write.bind(process.stderr)];
 process.stdout.write = () => true;
 process.stderr.write = () => true;
 process.argv = [process.execPath, process.execPath, '--version'];
 for (const name of ['main.cjs', ...names]) loader.require(`./${name}`);
 const entry = names.find((name) => name.startsWith('run-'));
-const cli = loader.require(`./${entry}`) as typeof import('../src/cli/run.ts');
+const cli = loader.require(`./${entry}`) as { readonly run: typeof run };
 for (const words of [
   ['--help'],
   ['node', '--help'],
