@@ -12,6 +12,7 @@ export async function build({ always = false } = {}): Promise<void> {
   for (const [name, script] of [
     ['bundle', 'bundle'],
     ['code cache', 'code-cache'],
+    ['licences', 'licences'],
     ['pack', 'package'],
   ] as const) {
     await step(name, [process.execPath, `scripts/${script}.ts`]);
