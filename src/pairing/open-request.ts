@@ -1,6 +1,6 @@
 import type { DeviceId } from '../kernel/ids.ts';
 import { LIMITS } from '../kernel/limits.ts';
-import { insertApproval } from '../store/approvals.ts';
+import { createApproval } from '../store/approvals.ts';
 import { deviceBySpki } from '../store/devices.ts';
 import { consumePairingCode, livePairingCode } from '../store/pairing-codes.ts';
 import { insertPairingRequest, openPairingRequestsByKey } from '../store/pairing-requests.ts';
@@ -56,19 +56,15 @@ export async function openRequest(
   const known = device?.trust === 'trusted';
   const row = rowOf(facts, code, known ? device.device_id : (ids.deviceId as DeviceId), known);
   await insertPairingRequest(tx, row);
-  await insertApproval(tx, {
-    approval_id: row.approval_id,
-    subject_type: 'pairing',
-    subject_id: row.request_id,
-    state: row.state === 'approved' ? 'approved' : 'pending',
-    requested_by: `device:${row.device_id}`,
-    prompt_json: promptOf(row),
-    binding_sha256: null,
-    created_at_unix_ms: now,
-    expires_at_unix_ms: row.expires_at_unix_ms,
-    decided_at_unix_ms: row.decided_at_unix_ms,
-    decided_by: row.decided_by,
-    reason: row.reason,
+  await createApproval(tx, {
+    approvalId: row.approval_id,
+    subjectType: 'pairing',
+    subjectId: row.request_id,
+    requestedBy: `device:${row.device_id}`,
+    promptJson: promptOf(row),
+    createdAtUnixMs: now,
+    expiresAtUnixMs: row.expires_at_unix_ms,
+    approved: row.state === 'approved' ? row : undefined,
   });
   const entry = { source: row.source_address, subject: row.request_id, deviceId: row.device_id };
   await audit(tx, {

@@ -2,7 +2,7 @@ import { issuedRow } from '../identity/sign-device-certificate.ts';
 import { PalyraError } from '../kernel/errors.ts';
 import type { DeviceId } from '../kernel/ids.ts';
 import { LIMITS } from '../kernel/limits.ts';
-import { insertApproval } from '../store/approvals.ts';
+import { createApproval } from '../store/approvals.ts';
 import { certificatesOf, insertCertificate } from '../store/certificates.ts';
 import { deviceById } from '../store/device-directory.ts';
 import { noteGeneration } from '../store/devices.ts';
@@ -128,19 +128,14 @@ export class Recovery {
       expiresAtUnixMs: fresh.now + this.#parts.requestMs,
     });
     await insertPairingRequest(tx, row);
-    await insertApproval(tx, {
-      approval_id: row.approval_id,
-      subject_type: 'recovery',
-      subject_id: row.request_id,
-      state: 'pending',
-      requested_by: `device:${device.device_id}`,
-      prompt_json: JSON.stringify({ name: row.name, source_address: row.source_address, known_key: true }),
-      binding_sha256: null,
-      created_at_unix_ms: fresh.now,
-      expires_at_unix_ms: row.expires_at_unix_ms,
-      decided_at_unix_ms: null,
-      decided_by: null,
-      reason: null,
+    await createApproval(tx, {
+      approvalId: row.approval_id,
+      subjectType: 'recovery',
+      subjectId: row.request_id,
+      requestedBy: `device:${device.device_id}`,
+      promptJson: JSON.stringify({ name: row.name, source_address: row.source_address, known_key: true }),
+      createdAtUnixMs: fresh.now,
+      expiresAtUnixMs: row.expires_at_unix_ms,
     });
     await this.#parts.audit(tx, {
       actor: `device:${device.device_id}`,
