@@ -6,7 +6,7 @@ import type { Logger } from '../kernel/log.ts';
 import { FleetChanges } from './fleet-change.ts';
 import { migrateToLatest } from './migrate.ts';
 import { PooledDialect, WriterDialect } from './postgres-dialect.ts';
-import { lostRace, postgresFailure, StoreUnavailable } from './postgres-failure.ts';
+import { lostRace, StoreUnavailable } from './postgres-failure.ts';
 import { openPool } from './postgres-pool.ts';
 import { type PostgresUrl, parsePostgresUrl } from './postgres-url.ts';
 import type { Schema } from './schema.ts';
@@ -48,7 +48,8 @@ export async function openPostgresStore({ url: text, clock, log, onCommit }: Pos
   }
   const reader: Executor = new Kysely<Schema>({ dialect: new PooledDialect({ pool: readers }) });
   const db: Executor = new Kysely<Schema>({ dialect: new WriterDialect(writers, marks) });
-  const translate = (cause: unknown): Error => postgresFailure(cause, url.shown, 'statement');
+  // The pool has told what is the server's; the rest is the callers' own.
+  const translate = (cause: unknown): Error => (cause instanceof Error ? cause : new Error(String(cause)));
   const writer = new TurnWriter({
     db,
     translate,
@@ -93,8 +94,6 @@ async function migrate(url: PostgresUrl, log: Logger): Promise<void> {
   const pool = openPool({ url, log, connections: 1, statementMs: LIMITS.storeMigrationMs });
   try {
     await migrateToLatest(new Kysely<Schema>({ dialect: new PooledDialect({ pool }) }), 'postgres');
-  } catch (cause) {
-    throw postgresFailure(cause, url.shown, 'statement');
   } finally {
     await pool.end();
   }

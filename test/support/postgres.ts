@@ -87,6 +87,7 @@ export class PostgresServer {
         ...user,
         cwd: folder,
         env: { PATH: programs, LC_ALL: 'C.UTF-8' },
+        stdio: 'pipe',
       },
     );
     await server.again();
