@@ -15,20 +15,14 @@ export interface PoolOptions {
   readonly url: PostgresUrl;
   readonly log: Logger;
   readonly connections: number;
-  /** One statement may take this long; LIMITS.storeStatementMs when absent. */
-  readonly statementMs?: number;
+  /** How long the server may take for one statement, ms. */
+  readonly statementMs: number;
   /** Told of each statement with the number of rows it changed or read. */
   readonly saw?: (sql: string, rows: number) => void;
 }
 
 /** Opens nothing yet. Every failure comes out as one of ours. Errors: `config_invalid`. */
-export function openPool({
-  url,
-  log,
-  connections,
-  statementMs = LIMITS.storeStatementMs,
-  saw,
-}: PoolOptions): PostgresPool {
+export function openPool({ url, log, connections, statementMs, saw }: PoolOptions): PostgresPool {
   const pool = makePool({ url, connections, statementMs });
   // A server that restarts ends the connections that rest; the next one to be taken is a new one.
   pool.on('error', (cause) => log.debug({ err: cause, database: url.shown }, 'a resting connection was cut'));
@@ -45,11 +39,7 @@ export function openPool({
   };
 }
 
-function makePool({
-  url,
-  connections,
-  statementMs,
-}: Pick<PoolOptions, 'url' | 'connections'> & { statementMs: number }) {
+function makePool({ url, connections, statementMs }: Pick<PoolOptions, 'url' | 'connections' | 'statementMs'>) {
   try {
     return new Pool({
       connectionString: url.secret,
@@ -97,6 +87,8 @@ class Client implements PostgresPoolClient {
   }
 
   async #run<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    // Nobody answers on it: a rollback would only wait for that again.
+    if (this.#broken) throw new StoreUnavailable(`the connection to ${this.#shown} was lost`, 'statement', {});
     try {
       const result = await this.#client.query(sql, parameters.map(storable));
       this.#saw?.(sql, result.rowCount ?? 0);

@@ -21,6 +21,8 @@ export interface PostgresStoreOptions {
   readonly log: Logger;
   /** Called once per commit with the number of writes that shared it. */
   readonly onCommit?: (writes: number) => void;
+  /** How long the server may take for one statement, ms; LIMITS.storeStatementMs when absent. */
+  readonly statementMs?: number;
 }
 
 /** One transaction at a time, and one connection more for the moment in which a lost one is not yet given back. */
@@ -31,14 +33,15 @@ const WRITERS = 2;
  * away fails calls with `store_unavailable` until it is back; a write that was rejected so was not committed, unless
  * the message says that nobody knows. Errors: `config_invalid`, `store_unavailable`, `database_newer`, `disk_full`.
  */
-export async function openPostgresStore({ url: text, clock, log, onCommit }: PostgresStoreOptions): Promise<Store> {
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
+  const { url: text, clock, log, onCommit, statementMs = LIMITS.storeStatementMs } = options;
   const url = parsePostgresUrl(text);
   const started = clock.monotonic();
   await migrate(url, log);
-  const readers = openPool({ url, log, connections: LIMITS.storeReaders });
+  const readers = openPool({ url, log, connections: LIMITS.storeReaders, statementMs });
   const changes = new FleetChanges();
   const saw = (sql: string, rows: number): void => changes.saw(sql, rows);
-  const writers = openPool({ url, log, connections: WRITERS, saw });
+  const writers = openPool({ url, log, connections: WRITERS, statementMs, saw });
   const marks = new TurnMarks(idMaker(() => clock.now())(), readers, clock);
   try {
     await marks.begin((unixMs) => idMaker(() => unixMs)());
