@@ -20,7 +20,7 @@ const REFUSED = /^(28|3D000|42501|3F000)/;
 const BROKEN = /^(58|XX00[12]|F0)/;
 const RACE = /^(40001|40P01)$/;
 /** OpenSSL's names for a certificate that does not prove the server, and Node's for the wrong name in it. */
-const NOT_PROVEN = /CERT|ISSUER|LEAF_SIGNATURE|ALTNAME|ERR_SSL|ERR_TLS/;
+const NOT_PROVEN = /CERT|ISSUER|LEAF_SIGNATURE|ALTNAME|ERR_SSL|ERR_TLS|ERR_OSSL/;
 const NO_TLS = 'The server does not support SSL connections';
 
 /** A failure of PostgreSQL or of the way to it as one of ours; a constraint or anything else as it is. */
@@ -29,15 +29,13 @@ export function postgresFailure(cause: unknown, shown: string, phase: Phase): Er
   if (cause instanceof PalyraError) return cause;
   if (cause instanceof DatabaseError) return serverFailure(cause, shown, phase);
   const code = systemCode(cause) ?? '';
-  if (NOT_PROVEN.test(code) || cause.message === NO_TLS || cause.message.startsWith('SASL')) {
-    return new PalyraError(
-      'config_invalid',
-      `the server of ${shown} cannot be trusted or spoken to: ${cause.message}`,
-      {
-        hint: 'check sslmode, sslrootcert and the password in the database URL',
-        cause,
-      },
-    );
+  // A file that the URL names, where a connection would have another call.
+  const missing = 'syscall' in cause && (cause.syscall === 'open' || cause.syscall === 'read') && 'path' in cause;
+  if (missing || NOT_PROVEN.test(code) || cause.message === NO_TLS || cause.message.startsWith('SASL')) {
+    return new PalyraError('config_invalid', `the server of ${shown} cannot be spoken to safely: ${cause.message}`, {
+      hint: 'check sslmode, sslrootcert and the password in the database URL',
+      cause,
+    });
   }
   // What the driver itself objects to in a value, and only that, is a fault of the program.
   if (phase === 'statement' && (cause instanceof TypeError || cause instanceof RangeError)) return cause;

@@ -15,17 +15,20 @@ export interface PostgresUrl {
  * Errors: `config_invalid`, which never repeats the URL.
  */
 export function parsePostgresUrl(text: string): PostgresUrl {
-  if (text.length > LONGEST || !/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) {
+  // The form with a user but no host, whose host is a parameter, is libpq's own.
+  const whole = text.replace('@/', '@localhost/');
+  if (text.length > LONGEST || !/^postgres(ql)?:\/\//.test(text) || !URL.canParse(whole)) {
     throw new PalyraError('config_invalid', 'the database URL is not one of PostgreSQL', {
       hint: 'give it as postgres://user:password@host:5432/database?sslmode=verify-full',
     });
   }
-  const url = new URL(text);
+  const url = new URL(whole);
   const { searchParams } = url;
   const weak = ['prefer', 'require', 'verify-ca'].includes(searchParams.get('sslmode') ?? '');
   if (weak && searchParams.get('uselibpqcompat') !== 'true') searchParams.set('sslmode', 'verify-full');
   const user = url.username === '' ? '' : `${url.username}@`;
-  // A folder as host is a unix socket, which stands in a parameter.
-  const host = url.host === '' ? encodeURIComponent(searchParams.get('host') ?? '') : url.host;
+  // A folder as host is a unix socket.
+  const parameter = searchParams.get('host');
+  const host = parameter === null ? url.host : encodeURIComponent(parameter);
   return { secret: url.href, shown: `postgres://${user}${host}${url.pathname}` };
 }
