@@ -22,10 +22,10 @@ export interface AuditEntry {
 }
 
 /** `prev_sha256` of the first row of a chain. */
-export const GENESIS = '0'.repeat(64);
+const GENESIS = '0'.repeat(64);
 
 /** The hash of a row: SHA-256 over its fields as a JSON array in the order of the table, `prev_sha256` included. */
-export function auditHash(row: Omit<AuditRow, 'sha256'>): string {
+function auditHash(row: Omit<AuditRow, 'sha256'>): string {
   const fields = [
     row.daemon_id,
     row.seq,

@@ -30,7 +30,7 @@ interface Sources {
   readonly env: NodeJS.ProcessEnv;
 }
 
-export const settingsPath = (home: string): string => join(roleHome(home, 'daemon'), 'daemon.json');
+const settingsPath = (home: string): string => join(roleHome(home, 'daemon'), 'daemon.json');
 
 /**
  * The settings of a daemon: flag over environment over `<home>/daemon/daemon.json` over default, each with its origin.

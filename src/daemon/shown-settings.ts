@@ -22,7 +22,8 @@ function withoutPassword(text: string): string {
   if (!URL.canParse(text)) return '(not a URL)';
   const url = new URL(text);
   if (url.password !== '') url.password = '***';
-  for (const name of [...url.searchParams.keys()]) {
+  const names = [...url.searchParams.keys()];
+  for (const name of names) {
     if (/pass|secret|key/i.test(name)) url.searchParams.set(name, '***');
   }
   return url.toString();

@@ -11,8 +11,9 @@ export async function keptOutput(db: Executor, row: CapabilityRequestRow): Promi
   const of = (channel: OutputChannel, sizeBytes: number): KeptChannel => {
     const kept = rows.find((candidate) => candidate.channel === channel);
     const head = kept?.head ?? NOTHING;
-    const tailOffsetBytes = kept?.tail == null ? sizeBytes : kept.tail_offset_bytes;
-    return { head, tail: kept?.tail ?? null, tailOffsetBytes, sizeBytes, truncated: tailOffsetBytes > head.length };
+    const tail = kept?.tail ?? null;
+    const tailOffsetBytes = kept === undefined || tail === null ? sizeBytes : kept.tail_offset_bytes;
+    return { head, tail, tailOffsetBytes, sizeBytes, truncated: tailOffsetBytes > head.length };
   };
   return { stdout: of('stdout', row.stdout_bytes), stderr: of('stderr', row.stderr_bytes) };
 }

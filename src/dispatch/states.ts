@@ -31,7 +31,7 @@ const ENDINGS_ON_A_NODE: Row = {
 const TERMINAL: Row = {};
 
 /** The whole life of a request (DESIGN 7). A state without a row entry for an event ignores it. */
-export const REQUEST_STATES: Readonly<Record<RequestState, Row>> = {
+const REQUEST_STATES: Readonly<Record<RequestState, Row>> = {
   awaiting_approval: { approved: 'queued', denied: 'rejected', ...ENDINGS_BEFORE_A_NODE },
   queued: { handed_over: 'dispatched', ...ENDINGS_BEFORE_A_NODE },
   // Taken back: the node never received it, so it waits again.

@@ -74,7 +74,7 @@ export function readPrivateFile(path: string, maxBytes: number): string | undefi
 
 /** A failure of the file system as something a person can act on. */
 export function fileFailure(error: unknown, path: string): Error {
-  switch (systemCode(error)) {
+  switch (systemCode(error) ?? 'none') {
     case 'ENOSPC':
     case 'EDQUOT':
       return new PalyraError('disk_full', `no space left to write ${path}`, {

@@ -7,9 +7,9 @@ import { lengthPrefixed } from '../kernel/length-prefixed.ts';
 
 type Point = InstanceType<typeof p256.Point>;
 
-export const SHARE_BYTES = 65;
-export const CONFIRM_BYTES = 32;
-export const SCALAR_BYTES = 32;
+const SHARE_BYTES = 65;
+const CONFIRM_BYTES = 32;
+const SCALAR_BYTES = 32;
 
 // RFC 9383, section 4: nobody knows their discrete logarithms.
 const M =

@@ -16,7 +16,7 @@ import { statusOf } from './status.ts';
 export type Access = 'anyone' | 'registering' | 'device';
 
 /** Who may call what, by full method path. What is not in here is refused. */
-export const ACCESS: Readonly<Record<string, Access>> = {
+const ACCESS: Readonly<Record<string, Access>> = {
   '/palyra.node.v1.PairingService/BeginPairingSession': 'anyone',
   '/palyra.node.v1.PairingService/ExchangePairingSession': 'anyone',
   '/palyra.node.v1.PairingService/CompletePairingSession': 'anyone',

@@ -20,7 +20,7 @@ test('every file and folder that the page names is there', (t) => {
 });
 
 test('every room of the house is in its table', () => {
-  const listed = [...page.matchAll(/`src\/(\w+)\/`/g)].map(([, room]) => room);
+  const listed = [...page.matchAll(/`src\/(\w+)\/`/g)].map(([, room = '']) => room);
   const rooms = Object.keys(ARROWS).filter((room) => !/^(commands|main$|boot$)/.test(room));
   assert.deepEqual([...new Set(listed)].sort(), rooms.sort());
 });

@@ -15,7 +15,7 @@ test('each code has one row, and each row its parts', () => {
   const rows = errorsDoc()
     .split('\n')
     .filter((line) => line.startsWith('| `'));
-  assert.deepEqual(rows.map((row) => /`(\w+)`/.exec(row)?.[1]).sort(), Object.keys(FAULTS).sort());
+  assert.deepEqual(rows.map((row) => /`(\w+)`/.exec(row)?.[1] ?? '').sort(), Object.keys(FAULTS).sort());
   for (const row of rows)
     assert.match(row, /^\| `\w+` \| [^|]+\. \| [^|]+\. \| \d{3} \| [A-Z_]+ \| (transient|permanent) \|$/);
 });
