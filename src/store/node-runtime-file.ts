@@ -51,6 +51,11 @@ export class NodeRuntimeFile {
     return this.#enqueue(false);
   }
 
+  /** Resolves when no copy is being written. */
+  idle(): Promise<void> {
+    return this.#writing;
+  }
+
   /** The last copy, at a clean stop when nothing runs any more: with the requests in flight. Ends the file's work. */
   async flush(): Promise<void> {
     this.#unlisten();
@@ -63,13 +68,8 @@ export class NodeRuntimeFile {
     if (this.#due !== undefined && this.#due.at <= at) return;
     this.#due?.cancel();
     const cancel = clock.after(delayMs, () => {
-      this.#enqueue(false).catch((cause: unknown) => {
-        log.error(
-          { err: cause, path: this.#options.path },
-          'the copy of the fleet could not be written; it is tried again',
-        );
-        this.#plan(LIMITS.runtimeFileLongestMs);
-      });
+      const failed = 'the copy of the fleet could not be written; it is tried again';
+      this.#enqueue(false).catch((cause: unknown) => log.error({ err: cause, path: this.#options.path }, failed));
     });
     this.#due = { at, cancel };
   }
@@ -95,7 +95,12 @@ export class NodeRuntimeFile {
       onOmitted: (requests) =>
         log.warn({ requests }, 'requests in flight are too large for the copy and are not in it'),
     });
-    this.#lastBytes = await writeStreamed(path, text);
+    try {
+      this.#lastBytes = await writeStreamed(path, text);
+    } catch (cause) {
+      if (!withRequests) this.#plan(LIMITS.runtimeFileLongestMs);
+      throw cause;
+    }
     const duration_ms = Math.round(clock.monotonic() - started);
     log.debug({ path, size_bytes: this.#lastBytes, duration_ms }, 'the copy of the fleet is written');
   }

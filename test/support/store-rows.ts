@@ -3,6 +3,7 @@ import type { DeviceId, RequestId } from '../../src/kernel/ids.ts';
 import type {
   ApprovalRow,
   CapabilityRequestRow,
+  CertificateRow,
   NodeSessionRow,
   PairingCodeRow,
   PairingRequestRow,
@@ -130,5 +131,25 @@ export const newRequest = (requestId: RequestId, fields: Partial<CapabilityReque
   tree_kill: null,
   receipt_signature: null,
   parent_id: null,
+  ...fields,
+});
+
+export const newCertificate = (
+  fingerprint: string,
+  deviceId: DeviceId,
+  fields: Partial<CertificateRow> = {},
+): CertificateRow => ({
+  fingerprint,
+  device_id: deviceId,
+  serial: fingerprint,
+  generation: 1,
+  state: 'issued',
+  csr_sha256: 'csr',
+  certificate_der: Buffer.from(fingerprint),
+  not_before_unix_ms: 0,
+  not_after_unix_ms: 1_000,
+  issued_at_unix_ms: 0,
+  first_used_at_unix_ms: null,
+  superseded_at_unix_ms: null,
   ...fields,
 });
