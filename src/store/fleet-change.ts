@@ -23,7 +23,7 @@ const VOLATILE_COLUMNS = new Set([
 const WRITE = /^(?:insert into|delete from|update) "(\w+)"(?: set (.*?)(?: where |$))?/s;
 
 /** What a statement as Kysely builds it changes of the fleet; undefined: nothing. */
-export function fleetChangeOf(sql: string): FleetChange | undefined {
+function fleetChangeOf(sql: string): FleetChange | undefined {
   const [, table = '', sets] = WRITE.exec(sql) ?? [];
   if (!FLEET_TABLES.has(table)) return undefined;
   if (table !== 'devices' || sets === undefined) return 'fleet';

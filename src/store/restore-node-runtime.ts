@@ -17,7 +17,7 @@ export interface RestoredCounts {
 }
 
 /** Whether a database knows of no fleet; operators and the audit do not count. */
-export async function isFleetEmpty(db: Executor): Promise<boolean> {
+async function isFleetEmpty(db: Executor): Promise<boolean> {
   for (const table of FLEET) {
     if ((await db.selectFrom(table).select(sql.lit(1).as('one')).limit(1).execute()).length > 0) return false;
   }

@@ -5,7 +5,7 @@ import type { PersistedNode, PersistedPairingRequest } from './runtime-state.ts'
 import type { ApprovalRow, CapabilityRequestRow, PairingCodeRow, PairingRequestRow, Trust } from './schema.ts';
 import type { Executor } from './store.ts';
 
-const PAGE_ROWS = 100;
+const PAGE_ROWS = 32;
 /** They carry their input, which may be large. */
 const PAGE_REQUESTS = 8;
 const EVERY_TRUST: readonly Trust[] = ['enrolling', 'trusted', 'suspended', 'revoked', 'removed'];
