@@ -52,7 +52,13 @@ export const FAULTS = {
     'permanent',
     'A key or certificate file is damaged, or does not fit the other; it was left as it is.',
   ),
-  database_newer: fault('FAILED_PRECONDITION', 500, 1, 'permanent', 'The database was written by a newer version.'),
+  database_newer: fault(
+    'FAILED_PRECONDITION',
+    500,
+    1,
+    'permanent',
+    'The database or node-runtime.v1.json was written by a newer version.',
+  ),
 
   // 2: usage and validation
   usage: fault('INVALID_ARGUMENT', 400, 2, 'permanent', 'A flag or argument is missing, unknown or malformed.'),
