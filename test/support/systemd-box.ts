@@ -106,7 +106,8 @@ find ${groups} -depth -type d -exec rmdir {} ';' 2>/dev/null`;
   async exec(argv: readonly string[], { timeoutMs = 60_000, input = '' } = {}): Promise<BoxResult> {
     const leader = this.#leader();
     if (leader === undefined) throw new Error('the box is not running');
-    return await finished('nsenter', [...namespacesOf(leader), ...argv], { timeoutMs, input });
+    // A session of its own: `kill 0` of what runs in there (a service that has no pid) would reach whoever tests.
+    return await finished('nsenter', [...namespacesOf(leader), 'setsid', '--wait', ...argv], { timeoutMs, input });
   }
 
   /** A line for `sh` in the box; its standard output without the last newline. Fails unless it exits with 0. */
