@@ -1,5 +1,5 @@
 import type { CapabilityOutcome } from '../../capabilities/capability.ts';
-import { FAULTS, PalyraError } from '../../kernel/errors.ts';
+import { type ErrorCode, FAULTS, PalyraError } from '../../kernel/errors.ts';
 import { LIMITS } from '../../kernel/limits.ts';
 import type { Logger } from '../../kernel/log.ts';
 import { OUTCOME, type OutcomeName, type ResultMessage } from '../../rpc/frames.ts';
@@ -26,24 +26,22 @@ const failed = (outcome: OutcomeName, { code, message, hint }: PalyraError): Res
   ...(hint !== undefined && { error_hint: plain(hint) }),
 });
 
+const OUTCOME_OF: ReadonlyMap<ErrorCode, OutcomeName> = new Map([
+  ['timed_out', 'timed_out'],
+  ['cancelled', 'cancelled'],
+  ['interrupted', 'interrupted'],
+  ['queue_expired', 'expired'],
+]);
+
 /** The outcome of something that did not run to its own end. */
 export function failureResult(cause: unknown, log: Logger): ResultPart {
   if (!(cause instanceof PalyraError)) {
     log.error({ err: cause }, 'a capability failed');
     return failed('failed', new PalyraError('internal', 'the node had a fault of its own; its log tells more'));
   }
-  switch (cause.code) {
-    case 'timed_out':
-      return failed('timed_out', cause);
-    case 'cancelled':
-      return failed('cancelled', cause);
-    case 'interrupted':
-      return failed('interrupted', cause);
-    case 'queue_expired':
-      return failed('expired', cause);
-    default:
-      return failed(FAULTS[cause.code].exit === DENIED_EXIT ? 'rejected' : 'failed', cause);
-  }
+  const byTime = OUTCOME_OF.get(cause.code);
+  if (byTime !== undefined) return failed(byTime, cause);
+  return failed(FAULTS[cause.code].exit === DENIED_EXIT ? 'rejected' : 'failed', cause);
 }
 
 /** What the daemon is told of a run. */

@@ -1,4 +1,4 @@
-import { PalyraError } from '../../kernel/errors.ts';
+import type { PalyraError } from '../../kernel/errors.ts';
 import { LIMITS } from '../../kernel/limits.ts';
 import {
   type BulkFromDaemon,
