@@ -173,17 +173,18 @@ export class LiveRequests implements NodeRequests {
     const { queue_expires_at_unix_ms: expiresAt } = live.message;
     let started = false;
     let stopExpiry = (): void => undefined;
-    const giveUp = slots.take(policy.concurrency(name), () => {
-      started = true;
-      stopExpiry();
-      live.abort.signal.removeEventListener('abort', abandoned);
-      this.#track(this.#run(live, admission, slots));
-    });
+    let giveUp = (): void => undefined;
     const abandoned = (): void => {
       stopExpiry();
       giveUp();
       this.#track(this.#finish(live, { cause: live.abort.signal.reason, aborted: undefined }));
     };
+    giveUp = slots.take(policy.concurrency(name), () => {
+      started = true;
+      stopExpiry();
+      live.abort.signal.removeEventListener('abort', abandoned);
+      this.#track(this.#run(live, admission, slots));
+    });
     if (started) return;
     live.abort.signal.addEventListener('abort', abandoned, { once: true });
     if (expiresAt > 0) {
