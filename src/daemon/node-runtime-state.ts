@@ -10,6 +10,7 @@ import { roleHome } from '../kernel/paths.ts';
 import { completeRequest } from '../pairing/complete-request.ts';
 import { Pairing } from '../pairing/pairing.ts';
 import { closeSessionsOf } from '../store/node-sessions.ts';
+import { openNodeRuntime } from '../store/open-node-runtime.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store, Tx } from '../store/store.ts';
 import { openDaemonId } from './daemon-id.ts';
@@ -70,8 +71,17 @@ async function open(options: RuntimeOptions, opened: Opened): Promise<NodeRuntim
   const home = roleHome(options.home, 'daemon');
   const newId = idMaker(() => clock.now());
   const daemonId = await openDaemonId(home, newId);
-  const { store } = await openStore({ home, clock, log, onDiskFailure: options.onDiskFailure });
+  const { store } = await openStore({
+    home,
+    clock,
+    log,
+    onDiskFailure: options.onDiskFailure,
+    ...(settings.database_url !== '' && { databaseUrl: settings.database_url }),
+  });
   opened.add(store, (it) => it.close());
+  // Before anything can run: work in flight of an earlier stop leaves the file first.
+  const { file } = await openNodeRuntime({ home, store, daemonId, clock, log });
+  opened.add(file, (it) => it.flush());
   const { append: audit } = new AuditLog({ daemonId, clock });
   const ports = { store, clock, log, newId, daemonId, audit };
   const identity = opened.add(
