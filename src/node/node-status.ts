@@ -1,0 +1,36 @@
+import { X509Certificate } from 'node:crypto';
+import { readPrivateFile } from '../kernel/files.ts';
+import { homeIsLocked } from '../kernel/home-lock.ts';
+import { roleHome } from '../kernel/paths.ts';
+import { type NodeHostConfig, readHostConfig } from './host-config.ts';
+import { IdentityStore } from './identity-store.ts';
+import { type NodeStatusFile, readStatus } from './node-status-file.ts';
+
+const PEM_BYTES = 64 * 1024;
+
+export interface NodeStatus {
+  readonly home: string;
+  readonly config: NodeHostConfig | undefined;
+  /** Of the host that runs now; undefined when none does. */
+  readonly live: NodeStatusFile | undefined;
+  readonly certificateExpiresAtUnixMs: number | null;
+}
+
+/** What this machine knows of its own pairing and host. Asks nobody, changes nothing. Errors: node_config_damaged. */
+export function nodeStatus(home: string): NodeStatus {
+  const folder = roleHome(home, 'node');
+  const config = readHostConfig(folder);
+  const live = homeIsLocked(folder) ? readStatus(folder) : undefined;
+  return { home: folder, config, live, certificateExpiresAtUnixMs: expiry(new IdentityStore(folder).chainPath) };
+}
+
+function expiry(path: string): number | null {
+  const pem = readPrivateFile(path, PEM_BYTES);
+  if (pem === undefined) return null;
+  try {
+    return new X509Certificate(pem).validToDate.getTime();
+  } catch {
+    // A damaged certificate is told by whoever uses it.
+    return null;
+  }
+}
