@@ -21,8 +21,15 @@ process.stdout.write = () => true;
 process.stderr.write = () => true;
 process.argv = [process.execPath, process.execPath, '--version'];
 for (const name of ['main.cjs', ...names]) loader.require(`./${name}`);
-const entry = names.find((name) => name.startsWith('run-'));
-const cli = loader.require(`./${entry}`) as { readonly run: typeof run };
+interface Cli {
+  readonly run: typeof run;
+}
+// Commands may be called run, too.
+const cli = names
+  .filter((name) => name.startsWith('run-'))
+  .map((name) => loader.require(`./${name}`) as Partial<Cli>)
+  .find((chunk): chunk is Cli => typeof chunk.run === 'function');
+if (cli === undefined) throw new Error('no chunk has the entry of the command line');
 for (const words of [
   ['--help'],
   ['node', '--help'],

@@ -82,11 +82,18 @@ export class NodeRpcServiceImpl {
   }
 
   #unary<In, Out>(handle: (call: ServerUnaryCall<In, Out>) => Promise<Out>): handleUnaryCall<In, Out> {
-    return (call: ServerUnaryCall<In, Out>, callback: sendUnaryData<Out>) => {
-      handle(call).then(
-        (answer) => callback(null, answer),
-        (error: unknown) => callback(this.#told(error)),
-      );
+    const answer = async (call: ServerUnaryCall<In, Out>, reply: sendUnaryData<Out>): Promise<void> => {
+      let answered: Out;
+      try {
+        answered = await handle(call);
+      } catch (error) {
+        reply(this.#told(error));
+        return;
+      }
+      reply(null, answered);
+    };
+    return (call: ServerUnaryCall<In, Out>, reply: sendUnaryData<Out>) => {
+      void answer(call, reply);
     };
   }
 

@@ -34,7 +34,7 @@ const OUTCOME_OF: ReadonlyMap<ErrorCode, OutcomeName> = new Map([
 ]);
 
 /** The outcome of something that did not run to its own end. */
-export function failureResult(cause: unknown, log: Logger): ResultPart {
+function failureResult(cause: unknown, log: Logger): ResultPart {
   if (!(cause instanceof PalyraError)) {
     log.error({ err: cause }, 'a capability failed');
     return failed('failed', new PalyraError('internal', 'the node had a fault of its own; its log tells more'));

@@ -123,22 +123,20 @@ async function oneConnection(
   let renewed: DeviceIdentity | undefined;
   let renewing = false;
   let over = false;
-  const renew = (reason: string): void => {
+  const renewNow = async (reason: string): Promise<void> => {
     if (renewing) return;
     renewing = true;
-    rotate(options, identity, (request) => connection.rotate(request), reason).then(
-      (next) => {
-        log.info({ expires_at_unix_ms: expiryOf(next) }, 'the certificate was renewed');
-        renewed = next;
-        handOver.abort();
-      },
-      (cause: unknown) => {
-        // The old one still works; the next look tries again.
-        log.warn({ err: cause }, 'the certificate could not be renewed');
-        renewing = false;
-      },
-    );
+    try {
+      renewed = await rotate(options, identity, (request) => connection.rotate(request), reason);
+      log.info({ expires_at_unix_ms: expiryOf(renewed) }, 'the certificate was renewed');
+      handOver.abort();
+    } catch (cause) {
+      // The old one still works; the next look tries again.
+      log.warn({ err: cause }, 'the certificate could not be renewed');
+      renewing = false;
+    }
   };
+  const renew = (reason: string): void => void renewNow(reason);
   const watchRenewal = (): void => {
     const dueMs = Math.max(0, renewalOf(identity) - clock.now());
     clock.after(dueMs === 0 ? RENEW_LOOK_MS : Math.min(dueMs, RENEW_LOOK_MS), () => {
