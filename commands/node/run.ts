@@ -20,7 +20,13 @@ export default class NodeRun extends BaseCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(NodeRun);
+    const { startNotifier } = await import('../../src/service/notify.ts');
     const { runUntilStopped } = await import('../../src/node/run-until-stopped.ts');
-    await runUntilStopped({ home: this.homeOf(flags), env: process.env, logLevel: flags['log-level'] });
+    await runUntilStopped({
+      home: this.homeOf(flags),
+      env: process.env,
+      notify: (clock, log) => startNotifier(process.env, clock, log),
+      logLevel: flags['log-level'],
+    });
   }
 }

@@ -116,10 +116,11 @@ function joinTrust({ identity, dispatcher, inventory }: NodeRuntimeState, nodes:
     work.catch((cause: unknown) => log.error({ err: cause }, 'a change of trust was not followed everywhere'));
   };
   identity.onTrustChange((deviceId: DeviceId, trust: Trust, reason: string) => {
+    const why = reason === '' ? '' : `: ${reason}`;
     if (trust === 'revoked' || trust === 'suspended' || trust === 'removed') {
       log.warn({ device_id: deviceId, trust, reason }, 'a device lost its trust');
-      nodes.cut(deviceId, new PalyraError(`device_${trust}`, `this device was ${trust}: ${reason}`));
-      told(dispatcher.nodes.endDevice(deviceId, `the device was ${trust}: ${reason}`));
+      nodes.cut(deviceId, new PalyraError(`device_${trust}`, `this device was ${trust}${why}`));
+      told(dispatcher.nodes.endDevice(deviceId, `the device was ${trust}${why}`));
     } else {
       log.info({ device_id: deviceId, trust, reason }, 'the trust in a device changed');
     }

@@ -118,7 +118,7 @@ export async function runNodeHost(options: NodeHostOptions): Promise<void> {
         requests,
         facts: machineFacts(config.name),
         offers: policy.offers(),
-        bootId: osBootId(),
+        bootId: osBootId(clock),
         startedAtUnixMs,
         clock,
         log,

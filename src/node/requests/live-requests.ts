@@ -20,6 +20,7 @@ import { signReceipt } from '../../x509/receipt.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Admission, NodePolicy } from '../policy/node-policy.ts';
 import type { NodeRequests, RequestCounts, RequestUplink } from './ports.ts';
+import { wholeStdin } from './request-stdin.ts';
 import { type RunEnd, resultOf } from './result-of.ts';
 import { RunningRequest } from './running-request.ts';
 import { Slots } from './slots.ts';
@@ -35,10 +36,6 @@ export interface LiveRequestsOptions {
 }
 
 const NOTHING = Buffer.alloc(0);
-
-async function* once(data: Buffer): AsyncGenerator<Buffer> {
-  if (data.length > 0) yield data;
-}
 
 /** The requests of this machine: each runs at most once, and its end is kept until the daemon has it. */
 export class LiveRequests implements NodeRequests {
@@ -217,7 +214,7 @@ export class LiveRequests implements NodeRequests {
         signal: abort.signal,
         stdout: { write: (chunk) => live.write('stdout', chunk) },
         stderr: { write: (chunk) => live.write('stderr', chunk) },
-        stdin: live.stdin ?? (message.stdin_mode === STDIN_MODE.inline ? once(message.stdin) : undefined),
+        stdin: live.stdin ?? (message.stdin_mode === STDIN_MODE.inline ? wholeStdin(message.stdin) : undefined),
         clock,
         facts,
         cgroups,

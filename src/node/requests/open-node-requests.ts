@@ -32,7 +32,7 @@ export interface NodeRequestsOptions {
 export async function openNodeRequests(options: NodeRequestsOptions): Promise<NodeRequests> {
   const { nodeHome, deviceId, platform, clock, log } = options;
   const key: KeyObject = readPrivateKey(options.deviceKeyPem, join(nodeHome, 'identity', 'device-key.pem'));
-  const ledger = new Ledger({ folder: join(nodeHome, 'ledger'), bootId: osBootId(), clock, log });
+  const ledger = new Ledger({ folder: join(nodeHome, 'ledger'), bootId: osBootId(clock), clock, log });
   const cgroups = openRequestCgroups(deviceId);
   const recorded = [...ledger.items.values()].flatMap(({ processes }) => processes);
   const { ended, survivors } = await sweepLeftovers({

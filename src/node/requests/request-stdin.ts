@@ -56,3 +56,8 @@ export class RequestStdin {
     this.#more = Promise.withResolvers();
   }
 }
+
+/** Standard input that came with its request. */
+export async function* wholeStdin(data: Buffer): AsyncGenerator<Buffer> {
+  if (data.length > 0) yield data;
+}
