@@ -1,3 +1,4 @@
+import type { CapabilityDispatch } from '../dispatch/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { PalyraError } from '../kernel/errors.ts';
 import type { DeviceId } from '../kernel/ids.ts';
@@ -33,6 +34,8 @@ export interface Daemon {
   readonly instance: DaemonInstance;
   /** Open streams of nodes. */
   readonly nodes: number;
+  /** What operators reach over HTTP, for whoever runs a daemon inside a process. */
+  readonly dispatch: CapabilityDispatch;
   /** Takes nothing new, tells everybody, and ends within the time that the settings give. */
   stop(): Promise<void>;
 }
@@ -72,6 +75,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const { nodes, operators } = opened;
     return {
       instance,
+      dispatch: rooms.dispatcher,
       get nodes() {
         return nodes.sessions;
       },

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { OperatorClient } from '../../src/cli/operator-client.ts';
 import { homeEndpoints } from '../../src/cli/operator-endpoint.ts';
 import { findToken } from '../../src/cli/operator-token-source.ts';
@@ -22,6 +21,8 @@ interface FleetOptions {
   readonly serveFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly name?: string;
+  /** A folder of its own when absent. */
+  readonly readRoot?: string;
 }
 
 /** Waits until a look shows it. Bounded: about 20 seconds. */
@@ -32,6 +33,11 @@ export async function eventually<T>(what: string, look: () => Promise<T | undefi
     await systemClock.sleep(LOOK_MS);
   }
   throw new Error(`never happened: ${what}`);
+}
+
+/** Who ends what was started: a test, or whatever has an end. */
+interface Ends {
+  after(end: () => Promise<void>): void;
 }
 
 export class PairedFleet {
@@ -51,13 +57,14 @@ export class PairedFleet {
   private constructor(folder: string, options: FleetOptions) {
     this.daemonHome = join(folder, 'a');
     this.nodeHome = join(folder, 'b');
-    this.readRoot = join(folder, 'files');
-    for (const made of [this.daemonHome, this.nodeHome, this.readRoot]) mkdirSync(made, { mode: 0o700 });
+    this.readRoot = options.readRoot ?? join(folder, 'files');
+    for (const made of [this.daemonHome, this.nodeHome]) mkdirSync(made, { mode: 0o700 });
+    mkdirSync(this.readRoot, { recursive: true, mode: 0o700 });
     this.#options = options;
   }
 
   /** Resolves when the node is online. */
-  static async start(t: TestContext, options: FleetOptions = {}): Promise<PairedFleet> {
+  static async start(t: Ends, options: FleetOptions = {}): Promise<PairedFleet> {
     const folder = mkdtempSync(join(tmpdir(), 'palyra-fleet-'));
     const fleet = new PairedFleet(folder, options);
     t.after(async () => {
