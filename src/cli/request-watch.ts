@@ -118,6 +118,7 @@ export class RequestWatch {
   async #read(answer: IncomingMessage): Promise<RequestView> {
     const frames = new FrameReader();
     let acks: OutputAcks | undefined;
+    let ended: RequestView | undefined;
     try {
       for await (const bytes of answer as AsyncIterable<Buffer>) {
         for (const part of frames.read(bytes)) {
@@ -127,18 +128,21 @@ export class RequestWatch {
             continue;
           }
           const event = part.event as StreamEvent;
-          if (event.type === 'end') return event.request;
-          if (event.type === 'request') acks = this.#attached(event.request_id, event.watch_id, event.reused);
+          // Read on to the end of the answer: then the connection serves the next call.
+          if (event.type === 'end') ended = event.request;
+          else if (event.type === 'request') acks = this.#attached(event.request_id, event.watch_id, event.reused);
           else this.#event(event);
         }
       }
     } catch (cause) {
+      if (ended !== undefined) return ended;
       // What the connection itself threw; everything else is the reader's or the daemon's.
       if (cause === answer.errored) throw connectionLost(cause);
       throw cause;
     } finally {
       acks?.stop();
     }
+    if (ended !== undefined) return ended;
     throw connectionLost();
   }
 

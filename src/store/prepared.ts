@@ -1,4 +1,4 @@
-import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
+import type { Compilable, CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import type { Executor } from './store.ts';
 
 /**
@@ -20,8 +20,23 @@ export function prepared<R>(
     }
     const { query, order } = known;
     const parameters = order.map((at, index) => (at < 0 ? query.parameters[index] : values[at]));
-    return executor.executeQuery<R>({ ...query, parameters });
+    return run(executor, { ...query, parameters });
   };
+}
+
+/** The connection of each transaction that is open. */
+const connections = new WeakMap<Executor, DatabaseConnection>();
+
+// Within a transaction the connection is known, and a compiled statement needs nothing else: the query builder's own way
+// there costs as much again as the statement.
+async function run<R>(executor: Executor, query: CompiledQuery<R>): Promise<QueryResult<R>> {
+  if (!executor.isTransaction) return executor.executeQuery<R>(query);
+  let connection = connections.get(executor);
+  if (connection === undefined) {
+    connection = await executor.getExecutor().provideConnection((known) => Promise.resolve(known));
+    connections.set(executor, connection);
+  }
+  return connection.executeQuery<R>(query);
 }
 
 class Placeholder {

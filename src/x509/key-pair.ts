@@ -44,3 +44,6 @@ export function signSha256(key: KeyObject, bytes: Uint8Array): Promise<Buffer> {
   sign('sha256', bytes, key, (error, signature) => (error === null ? resolve(signature) : reject(error)));
   return promise;
 }
+
+/** The same at once: less than the way to the thread pool and back costs, for whoever signs often. */
+export const signSha256Sync = (key: KeyObject, bytes: Uint8Array): Buffer => sign('sha256', bytes, key);

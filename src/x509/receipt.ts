@@ -1,7 +1,7 @@
 // What a device signs of each result, so that nobody else can claim or change what it did.
 import { type KeyObject, verify } from 'node:crypto';
 import { lengthPrefixed } from '../kernel/length-prefixed.ts';
-import { signSha256 } from './key-pair.ts';
+import { signSha256Sync } from './key-pair.ts';
 
 const LABEL = 'palyra-receipt-v1';
 
@@ -30,8 +30,7 @@ const receiptBytes = (receipt: Receipt): Buffer =>
   );
 
 /** ECDSA over P-256 with SHA-256, DER. */
-export const signReceipt = (key: KeyObject, receipt: Receipt): Promise<Buffer> =>
-  signSha256(key, receiptBytes(receipt));
+export const signReceipt = (key: KeyObject, receipt: Receipt): Buffer => signSha256Sync(key, receiptBytes(receipt));
 
 /** Whether the holder of this key signed exactly this. */
 export const verifyReceipt = (key: KeyObject, receipt: Receipt, signature: Uint8Array): boolean =>

@@ -47,6 +47,8 @@ export class Ledger {
   readonly #bootId: string;
   #file: number;
   #bytes = 0;
+  // Leaves with the next record: what a kill takes of it the daemon says again.
+  #forgotten = '';
 
   /** Reads what an earlier process left. A damaged file is set aside and told. Errors: no_permission, disk_full. */
   constructor({ folder, bootId, clock, log }: LedgerOptions) {
@@ -84,18 +86,20 @@ export class Ledger {
   /** The daemon has it, or wants it no more. */
   forget(requestId: string): void {
     if (!this.items.delete(requestId)) return;
-    this.#append({ t: 'A', id: requestId });
+    this.#forgotten += lineOf({ t: 'A', id: requestId });
     if (this.#bytes > COMPACT_BYTES) this.#file = this.#rewrite();
   }
 
   close(): void {
+    if (this.#forgotten !== '') this.#append();
     closeSync(this.#file);
   }
 
-  #append(record: LedgerRecord): void {
-    const line = `${JSON.stringify(record)}\n`;
+  #append(...records: readonly LedgerRecord[]): void {
+    const text = this.#forgotten + records.map(lineOf).join('');
     try {
-      this.#bytes += writeSync(this.#file, line);
+      this.#bytes += writeSync(this.#file, text);
+      this.#forgotten = '';
     } catch (cause) {
       throw fileFailure(cause, this.#path);
     }
@@ -108,7 +112,8 @@ export class Ledger {
       for (const { pid, startTime } of processes) records.push({ t: 'P', id: requestId, pid, start: startTime });
       if (result !== undefined) records.push({ t: 'R', id: requestId, result: encodeResult(result) });
     }
-    const text = records.map((record) => `${JSON.stringify(record)}\n`).join('');
+    const text = records.map(lineOf).join('');
+    this.#forgotten = '';
     const fresh = `${this.#path}.new`;
     try {
       const before: number | undefined = this.#file;
@@ -139,6 +144,8 @@ export class Ledger {
     }
   }
 }
+
+const lineOf = (record: LedgerRecord): string => `${JSON.stringify(record)}\n`;
 
 function replay(records: readonly LedgerRecord[]) {
   const [head] = records;

@@ -120,7 +120,7 @@ export class LiveRequests implements NodeRequests {
     try {
       admission = this.#options.policy.admit(message.capability, message.input_json);
     } catch (cause) {
-      this.#track(this.#finish(live, { cause, aborted: undefined }));
+      this.#finish(live, { cause, aborted: undefined });
       return;
     }
     this.#queue(live, admission);
@@ -174,7 +174,7 @@ export class LiveRequests implements NodeRequests {
     const abandoned = (): void => {
       stopExpiry();
       giveUp();
-      this.#track(this.#finish(live, { cause: live.abort.signal.reason, aborted: undefined }));
+      this.#finish(live, { cause: live.abort.signal.reason, aborted: undefined });
     };
     giveUp = slots.take(policy.concurrency(name), () => {
       started = true;
@@ -230,18 +230,18 @@ export class LiveRequests implements NodeRequests {
       slots.release();
       this.#changed();
     }
-    await this.#finish(live, end);
+    this.#finish(live, end);
   }
 
   /** Writes the end down, then tells it. */
-  async #finish(live: RunningRequest, end: RunEnd): Promise<void> {
+  #finish(live: RunningRequest, end: RunEnd): void {
     const { clock, key, ledger, log } = this.#options;
     const part = resultOf(end, log);
     const stdoutSha256 = live.channels.stdout.sha256();
     const stderrSha256 = live.channels.stderr.sha256();
     const finishedAt = clock.now();
     const inputSha256 = sha256(live.message.input_json);
-    const signature = await signReceipt(key, {
+    const signature = signReceipt(key, {
       requestId: live.requestId,
       outcome: part.outcome,
       inputSha256,
@@ -280,7 +280,7 @@ export class LiveRequests implements NodeRequests {
   #drop(requestId: string): void {
     const live = this.#live.get(requestId);
     this.#live.delete(requestId);
-    live?.end(new PalyraError('cancelled', 'the daemon ended the request'));
+    if (live?.result === undefined) live?.end(new PalyraError('cancelled', 'the daemon ended the request'));
     live?.close();
     this.#options.ledger.forget(requestId);
   }
