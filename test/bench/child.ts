@@ -10,7 +10,11 @@ export class Child<Orders extends Record<string, (order: never) => unknown>> {
 
   constructor(
     file: string,
-    { argv = [], env = {}, execArgv = [] }: { argv?: string[]; env?: Readonly<Record<string, string>>; execArgv?: string[] } = {},
+    {
+      argv = [],
+      env = {},
+      execArgv = [],
+    }: { argv?: string[]; env?: Readonly<Record<string, string>>; execArgv?: string[] } = {},
   ) {
     this.process = fork(file, argv, {
       env: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], ...env },
@@ -37,12 +41,16 @@ export class Child<Orders extends Record<string, (order: never) => unknown>> {
   }
 
   async #ask(name: string, order: unknown): Promise<unknown> {
-    const ended = once(this.process, 'exit').then(() => {
+    const over = new AbortController();
+    const { signal } = over;
+    const answered = once(this.process, 'message', { signal }) as Promise<[Message]>;
+    const ended = once(this.process, 'exit', { signal }).then(() => {
       throw new Error(`${name}: the process has ended`);
     });
     this.process.send({ name, order });
-    const [message] = (await Promise.race([once(this.process, 'message'), ended])) as [Message];
-    ended.catch(() => undefined);
+    const [message] = await Promise.race([answered, ended]);
+    for (const loser of [answered, ended]) loser.catch(() => undefined);
+    over.abort();
     if ('failure' in message) throw new Error(`${name}: ${message.failure}`);
     return message.answer;
   }
@@ -58,7 +66,8 @@ export function answerOrders(orders: Record<string, (order: never) => unknown>):
       return run(order);
     })().then(
       (answer) => process.send?.({ answer: answer ?? null }),
-      (cause: unknown) => process.send?.({ failure: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) }),
+      (cause: unknown) =>
+        process.send?.({ failure: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) }),
     );
   });
 }
