@@ -17,7 +17,7 @@ export default class NodeStatus extends ServiceCommand {
     const { flags } = await this.parse(NodeStatus);
     const { nodeStatus } = await import('../../src/node/node-status.ts');
     const { serviceStatus } = await import('../../src/service/service-status.ts');
-    const { home, config, live, certificateExpiresAtUnixMs } = nodeStatus(this.homeOf(flags));
+    const { home, config, live, certificateExpiresAtUnixMs } = await nodeStatus(this.homeOf(flags));
     const service = await serviceStatus('node', this.scopeOf(flags));
     const connected = live?.connected ?? false;
     const document = {

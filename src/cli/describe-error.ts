@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { type ErrorCode, FAULTS, PalyraError, systemCode } from '../kernel/errors.ts';
 import { cleanText } from './clean-text.ts';
 
@@ -56,7 +55,8 @@ export function describeError(cause: unknown): ErrorReport {
   if (cause instanceof Error && cause.name === 'ExitPromptError') {
     return { exit: 130, error: { code: 'cancelled', message: 'stopped at the prompt' } };
   }
-  const requestId = randomUUID();
+  // The runtime's own name for it loads nothing until it is used.
+  const requestId = crypto.randomUUID();
   const system = systemCode(cause);
   const message = cause instanceof Error ? cause.message : String(cause);
   if (process.env['PALYRA_DEBUG'] === '1' && cause instanceof Error) process.stderr.write(`${cause.stack}\n`);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { PalyraError } from '../kernel/errors.ts';
 import { readPrivateFile, writeFileDurable } from '../kernel/files.ts';
-import { isUlid } from '../kernel/ids.ts';
+import { isUlid } from '../kernel/is-ulid.ts';
 
 /**
  * The name of this daemon for good, made at its first start: the chain of its audit and its certificate carry it.

@@ -29,7 +29,3 @@ export function idMaker(now: () => number): () => string {
   const next = monotonicFactory(pooledRandom);
   return () => next(now());
 }
-
-const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
-/** Whether `text` is a ULID in its canonical upper-case form. */
-export const isUlid = (text: string): boolean => ULID.test(text);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { PalyraError } from '../kernel/errors.ts';
 import { assertPrivate, ensurePrivateDir, readPrivateFile } from '../kernel/files.ts';
-import { isUlid } from '../kernel/ids.ts';
+import { isUlid } from '../kernel/is-ulid.ts';
 
 const NAME = 'node-host';
 const FILE_BYTES = 64 * 1024;

@@ -5,6 +5,7 @@ import { ensurePrivateDir, readPrivateFile, writeFileDurable } from '../kernel/f
 import { LIMITS } from '../kernel/limits.ts';
 import { certificatesPem } from '../x509/certificate.ts';
 import { generateP256, privateKeyPem, readPrivateKey, spkiOf } from '../x509/key-pair.ts';
+import { CHAIN_FILE, IDENTITY_FOLDER } from './identity-files.ts';
 
 /** A chain or bundle has a few certificates. */
 const PEM_BYTES = 16 * LIMITS.certificateBytes;
@@ -25,7 +26,7 @@ export class IdentityStore {
   readonly folder: string;
 
   constructor(nodeHome: string) {
-    this.folder = join(nodeHome, 'identity');
+    this.folder = join(nodeHome, IDENTITY_FOLDER);
   }
 
   get keyPath(): string {
@@ -33,7 +34,7 @@ export class IdentityStore {
   }
 
   get chainPath(): string {
-    return join(this.folder, 'device.pem');
+    return join(this.folder, CHAIN_FILE);
   }
 
   get caPath(): string {

@@ -1,9 +1,9 @@
-import { X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
 import { readPrivateFile } from '../kernel/files.ts';
 import { homeIsLocked } from '../kernel/home-lock.ts';
 import { roleHome } from '../kernel/paths.ts';
 import { type NodeHostConfig, readHostConfig } from './host-config.ts';
-import { IdentityStore } from './identity-store.ts';
+import { CHAIN_FILE, IDENTITY_FOLDER } from './identity-files.ts';
 import { type NodeStatusFile, readStatus } from './node-status-file.ts';
 
 const PEM_BYTES = 64 * 1024;
@@ -17,16 +17,22 @@ export interface NodeStatus {
 }
 
 /** What this machine knows of its own pairing and host. Asks nobody, changes nothing. Errors: node_config_damaged. */
-export function nodeStatus(home: string): NodeStatus {
+export async function nodeStatus(home: string): Promise<NodeStatus> {
   const folder = roleHome(home, 'node');
   const config = readHostConfig(folder);
   const live = homeIsLocked(folder) ? readStatus(folder) : undefined;
-  return { home: folder, config, live, certificateExpiresAtUnixMs: expiry(new IdentityStore(folder).chainPath) };
+  return {
+    home: folder,
+    config,
+    live,
+    certificateExpiresAtUnixMs: await expiry(join(folder, IDENTITY_FOLDER, CHAIN_FILE)),
+  };
 }
 
-function expiry(path: string): number | null {
+async function expiry(path: string): Promise<number | null> {
   const pem = readPrivateFile(path, PEM_BYTES);
   if (pem === undefined) return null;
+  const { X509Certificate } = await import('node:crypto');
   try {
     return new X509Certificate(pem).validToDate.getTime();
   } catch {

@@ -1,7 +1,7 @@
 // What callers may send. Unknown fields are refused everywhere: one that means something elsewhere (`approved: true`)
 // must not be taken for granted here.
 import * as z from 'zod';
-import { isUlid } from '../kernel/ids.ts';
+import { isUlid } from '../kernel/is-ulid.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import { PAIRING_STATES, PRESENCES, REQUEST_STATES, TRUSTS } from '../wire/views.ts';
 

@@ -1,6 +1,6 @@
 import type { Page } from '../dispatch/types.ts';
 import { PalyraError } from '../kernel/errors.ts';
-import { isUlid } from '../kernel/ids.ts';
+import { isUlid } from '../kernel/is-ulid.ts';
 import {
   listPairingRequests,
   openPairingRequestsByName,

@@ -3,7 +3,8 @@ import type { LedgerEntry, NodeResult, OutputPiece } from '../dispatch/node-link
 import type { InstanceFacts } from '../inventory/inventory.ts';
 import type { CapabilityOffer } from '../inventory/records.ts';
 import { PalyraError } from '../kernel/errors.ts';
-import { isUlid, type RequestId } from '../kernel/ids.ts';
+import type { RequestId } from '../kernel/ids.ts';
+import { isUlid } from '../kernel/is-ulid.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import {
   type CapabilityOfferMessage,

@@ -8,7 +8,8 @@ import type {
 } from '@grpc/grpc-js';
 import type { Clock } from '../kernel/clock.ts';
 import { PalyraError } from '../kernel/errors.ts';
-import { type DeviceId, isUlid, type SessionId } from '../kernel/ids.ts';
+import type { DeviceId, SessionId } from '../kernel/ids.ts';
+import { isUlid } from '../kernel/is-ulid.ts';
 import { LIMITS } from '../kernel/limits.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { Connections } from './connections.ts';

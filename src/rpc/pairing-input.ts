@@ -1,7 +1,7 @@
 // What a machine that nobody knows sent, checked at the edge: every field has a form and a limit.
 import * as z from 'zod';
 import { PalyraError } from '../kernel/errors.ts';
-import { isUlid } from '../kernel/ids.ts';
+import { isUlid } from '../kernel/is-ulid.ts';
 import { LIMITS } from '../kernel/limits.ts';
 
 const VERSION = 1;

@@ -1,6 +1,6 @@
 // Kinds of fields in node-runtime.v1.json, each with its bound: wider than what any edge lets in.
 import * as z from 'zod';
-import { isUlid } from '../kernel/ids.ts';
+import { isUlid } from '../kernel/is-ulid.ts';
 import { LIMITS } from '../kernel/limits.ts';
 
 const KIB = 1024;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { PalyraError } from '../../kernel/errors.ts';
 import { ensurePrivateDir, fsyncDir, readPrivateFile, writeFileDurable } from '../../kernel/files.ts';
-import { isUlid } from '../../kernel/ids.ts';
+import { isUlid } from '../../kernel/is-ulid.ts';
 
 const FILE_BYTES = 64 * 1024;
 const ulid = z.string().refine(isUlid, 'is not an id (ULID)');

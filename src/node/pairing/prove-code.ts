@@ -1,7 +1,7 @@
 import { type KeyObject, randomBytes, type X509Certificate } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
 import { PalyraError } from '../../kernel/errors.ts';
-import { isUlid } from '../../kernel/ids.ts';
+import { isUlid } from '../../kernel/is-ulid.ts';
 import type { PairingCode } from '../../pake/code.ts';
 import { pairingNames } from '../../pake/context.ts';
 import { SAS_NONCE_BYTES, sasCommitment, shortString } from '../../pake/short-string.ts';

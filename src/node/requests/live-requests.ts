@@ -3,7 +3,7 @@ import type { NodeFacts } from '../../capabilities/capability.ts';
 import type { RequestCgroups } from '../../capabilities/processes/request-cgroups.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { PalyraError } from '../../kernel/errors.ts';
-import { isUlid } from '../../kernel/ids.ts';
+import { isUlid } from '../../kernel/is-ulid.ts';
 import { LIMITS } from '../../kernel/limits.ts';
 import type { Logger } from '../../kernel/log.ts';
 import {
