@@ -4,22 +4,23 @@ import type { OperatorClient } from '../../src/cli/operator-client.ts';
 import { RequestWatch } from '../../src/cli/request-watch.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { whileAwake } from './awake.ts';
-import type { BenchFleet } from './bench-fleet.ts';
+import { type BenchFleet, type MeasuredFleet, nodeRssBytes } from './bench-fleet.ts';
 import type { Figure } from './figures.ts';
 import { median, type Timing, timed } from './measure.ts';
 import type { Work } from './subject.ts';
 
 const CELL_MS = 400;
+const WARM_MS = 1_500;
 const TURNS = 3;
 const WIDE = 64;
 const FAST_DISK_US = 500;
 /** Added to a sync of a RAM file system, which takes next to nothing. */
-export const DISKS_US = [100, 1_000];
+const DISKS_US = [100, 1_000];
 
 const INPUT = { text: 'a'.repeat(120) };
 
-export const echoWork = ({ deviceId }: BenchFleet): Work => ({ deviceId, capability: 'echo', input: INPUT });
-const trueWork = ({ deviceId }: BenchFleet): Work => ({
+export const echoWork = ({ deviceId }: MeasuredFleet): Work => ({ deviceId, capability: 'echo', input: INPUT });
+const trueWork = ({ deviceId }: MeasuredFleet): Work => ({
   deviceId,
   capability: 'shell.execute',
   input: { argv: ['/bin/true'] },
@@ -80,7 +81,7 @@ async function alone(bench: BenchFleet, client: OperatorClient, disk: string): P
   const { single, subject } = bench;
   const cell = await whileAwake(() =>
     inTurns({
-      echo: async () => (await timed(1, CELL_MS, () => single.daemon.echo())).p50Us,
+      echo: async () => (await timed(1, CELL_MS, () => single.echo())).p50Us,
       sync: async () => (await subject.ask('sync', { ms: CELL_MS / 4 })).p50Us,
       http: async () => (await emptyCall(bench)).p50Us,
       daemon: async () => (await subject.ask('dispatch', { work: echoWork(bench), width: 1, ms: CELL_MS })).p50Us,
@@ -115,8 +116,8 @@ async function wide(bench: BenchFleet, disk: string): Promise<Figure[]> {
   let syncs = 0;
   let requests = 0;
   const cell = await inTurns({
-    raw: async () => (await timed(WIDE, CELL_MS, () => single.daemon.echo())).perSecond,
-    batched: async () => (await timed(WIDE, CELL_MS, () => batched.daemon.echo())).p50Us,
+    raw: async () => (await timed(WIDE, CELL_MS, () => single.echo())).perSecond,
+    batched: async () => (await timed(WIDE, CELL_MS, () => batched.echo())).p50Us,
     sync: async () => (await subject.ask('sync', { ms: CELL_MS / 4 })).p50Us,
     daemon: async () => {
       const before = bench.disk?.calls ?? 0;
@@ -180,13 +181,21 @@ async function programs(bench: BenchFleet): Promise<Figure[]> {
       timed: true,
       note: `${us(cell.run)}; S ${us(cell.spawn)}, #1 ${us(cell.echo)}`,
     },
+    {
+      target: '11 RSS of the node host after its programs',
+      value: nodeRssBytes(bench) / 2 ** 20,
+      limit: 120,
+      unit: 'MiB',
+      timed: false,
+      note: '',
+    },
   ];
 }
 
 /** One round of everything about requests, on each disk. */
 export async function dispatchFigures(bench: BenchFleet): Promise<Figure[]> {
   const figures: Figure[] = [];
-  const client = bench.client();
+  const client = bench.fleet.client();
   const disks = bench.disk === undefined ? [undefined] : DISKS_US;
   for (const waitUs of disks) {
     if (bench.disk !== undefined && waitUs !== undefined) bench.disk.waitUs = waitUs;
@@ -196,4 +205,12 @@ export async function dispatchFigures(bench: BenchFleet): Promise<Figure[]> {
   if (bench.disk !== undefined) bench.disk.waitUs = DISKS_US[0] ?? 0;
   figures.push(...(await programs(bench)));
   return figures;
+}
+
+/** What is compiled at its first use is compiled then. */
+export async function warmUpDispatch(bench: MeasuredFleet): Promise<void> {
+  for (const work of [echoWork(bench), trueWork(bench)]) {
+    await bench.subject.ask('dispatch', { work, width: 1, ms: WARM_MS });
+    await bench.subject.ask('dispatch', { work, width: WIDE, ms: WARM_MS });
+  }
 }

@@ -1,32 +1,64 @@
 // npm run bench: what matters as a ratio to a yardstick of the same round. Ends with 1 when a target is missed in two
 // rounds of three.
 //   --real-disk    the disk of this machine instead of a RAM file system with a known wait
-//   --only NAME    one group of those below; --json: the rows as a document
+//   --only NAME    one group of those below, several times for several; --full: 10,000 nodes, 1 GiB
+//   --json         the rows as a document
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BenchFleet } from './bench-fleet.ts';
-import { dispatchFigures } from './dispatch.ts';
+import { type BenchPlace, benchFleet, measuredFleet } from './bench-fleet.ts';
+import { dispatchFigures, warmUpDispatch } from './dispatch.ts';
 import { type Figure, rowsOf, tableOf } from './figures.ts';
+import { fillHistory, historyFigures } from './history.ts';
+import { readFigures } from './reads.ts';
+import { idleMemoryFigures, startUpFigures } from './start-up.ts';
+import { streamFigures } from './streams.ts';
 
 const BINARY = join(import.meta.dirname, '../../dist/palyra');
 const RAM = '/dev/shm';
 const ROUNDS = 3;
 
-interface Group {
-  /** One round. */
-  readonly figures: (bench: BenchFleet) => Promise<readonly Figure[]>;
-}
+const MIB = 1024 * 1024;
+const HISTORY_ROWS = 100_000;
+const NODES = 1_000;
+
+/** Makes what its rounds need, which ends with the group; gives what one round is. */
+type Group = (
+  place: BenchPlace,
+  t: { after(end: () => Promise<void>): void },
+  full: boolean,
+) => Promise<() => Promise<readonly Figure[]>>;
 
 const GROUPS: Readonly<Record<string, Group>> = {
-  dispatch: { figures: dispatchFigures },
+  async dispatch(place, t) {
+    const bench = await benchFleet(t, place);
+    await warmUpDispatch(bench);
+    return () => dispatchFigures(bench);
+  },
+  async reads(place, t, full) {
+    const bench = await benchFleet(t, place);
+    return () => readFigures(bench, { bytes: (full ? 1024 : 256) * MIB });
+  },
+  async history(place, t) {
+    const [empty, filled] = [await measuredFleet(t, place), await measuredFleet(t, place)];
+    for (const bench of [empty, filled]) await warmUpDispatch(bench);
+    fillHistory(filled, HISTORY_ROWS);
+    return () => historyFigures(empty, filled, HISTORY_ROWS);
+  },
+  streams: (place, _t, full) => Promise.resolve(() => streamFigures(place, full ? 10 * NODES : NODES)),
+  'start-up': async (place, t) => {
+    const { fleet } = await measuredFleet(t, place);
+    return () => Promise.resolve(startUpFigures(place.binary, fleet.nodeHome));
+  },
+  memory: (place) => Promise.resolve(() => idleMemoryFigures(place)),
 };
 
 const { values: options } = parseArgs({
   options: {
     'real-disk': { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: Object.keys(GROUPS) },
+    full: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -40,27 +72,26 @@ if (!options['real-disk'] && existsSync(RAM)) process.env['TMPDIR'] = RAM;
 
 const say = (text: string): void => void process.stderr.write(text);
 const folder = mkdtempSync(join(tmpdir(), 'palyra-bench-'));
-const ends: (() => Promise<void>)[] = [];
 const load = loadavg()[0] ?? 0;
 const figures: Figure[] = [];
 say(`Node ${process.version}, ${availableParallelism()} cores, load ${load.toFixed(2)}\n`);
+const place = { binary: BINARY, folder, realDisk: options['real-disk'], readRoot };
 try {
-  const bench = await BenchFleet.start(
-    { after: (end) => ends.push(end) },
-    { binary: BINARY, folder, realDisk: options['real-disk'], readRoot },
-  );
   for (const name of options.only) {
     const group = GROUPS[name];
     if (group === undefined) throw new Error(`no group ${name}: ${Object.keys(GROUPS).join(', ')}`);
-    // The first round warms up.
-    for (let round = 0; round <= ROUNDS; round += 1) {
-      say(`${name}, ${round === 0 ? 'warming up' : `round ${round} of ${ROUNDS}`}\n`);
-      const found = await group.figures(bench);
-      if (round > 0) figures.push(...found);
+    const ends: (() => Promise<void>)[] = [];
+    try {
+      const round = await group(place, { after: (end) => void ends.push(end) }, options.full);
+      for (let number = 1; number <= ROUNDS; number += 1) {
+        say(`${name}, round ${number} of ${ROUNDS}\n`);
+        figures.push(...(await round()));
+      }
+    } finally {
+      for (const end of ends.reverse()) await end();
     }
   }
 } finally {
-  for (const end of ends.reverse()) await end();
   for (const made of [folder, readRoot]) rmSync(made, { recursive: true, force: true });
 }
 // Our own load is about two cores' worth.

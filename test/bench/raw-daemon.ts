@@ -98,7 +98,10 @@ export class RawDaemon {
     call.on('data', (message: NodeFrame) => {
       for (const { output } of membersOf(message)) {
         const id = output?.request_id ?? '';
-        if (id === '') this.#echoing.resolve();
+        if (id === '') {
+          this.#echoing.resolve();
+          call.write({});
+        }
         this.#waiting.get(id)?.();
         this.#waiting.delete(id);
       }

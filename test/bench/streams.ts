@@ -1,0 +1,72 @@
+// Target 7: what a connected node weighs in the daemon, against a bare grpc-js server with as many streams.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PairedFleet } from '../support/paired-fleet.ts';
+import { type BenchPlace, type Ends, startSubject } from './bench-fleet.ts';
+import { Child } from './child.ts';
+import { enrolMany, manyFile } from './enrol-many.ts';
+import type { Figure } from './figures.ts';
+import type { LeanOrders } from './lean-nodes.ts';
+import { deviceFiles } from './raw-daemon.ts';
+import type { RawServerOrders } from './raw-server.ts';
+
+const PROCESSES = 4;
+const KIB = 1024;
+
+/** One round; each starts servers of its own, since memory that was used once is not given back. */
+export async function streamFigures(place: BenchPlace, nodes: number): Promise<Figure[]> {
+  const ends: (() => Promise<void>)[] = [];
+  const t: Ends = { after: (end) => void ends.push(end) };
+  try {
+    const fleet = await PairedFleet.start(t, { program: [place.binary], name: 'bench-1', readRoot: place.readRoot });
+    await fleet.stopNode();
+    await fleet.daemon?.stop();
+    const file = manyFile(place.folder);
+    writeFileSync(file, JSON.stringify(await enrolMany(fleet.daemonHome, nodes)), { mode: 0o600 });
+    const { ca } = deviceFiles(fleet);
+
+    const subject = startSubject(t, fleet.daemonHome, fleet.nodeAddress);
+    const bare = new Child<RawServerOrders>(join(import.meta.dirname, 'raw-server.ts'), {
+      argv: [fleet.daemonHome, fleet.nodeHome],
+      execArgv: ['--expose-gc'],
+    });
+    t.after(() => bare.stop());
+    const lean = Array.from(
+      { length: PROCESSES },
+      () => new Child<LeanOrders>(join(import.meta.dirname, 'lean-nodes.ts')),
+    );
+    for (const child of lean) t.after(() => child.stop());
+
+    const grown = async (
+      server: { ask(name: 'memory', order: undefined): Promise<{ rssBytes: number }> },
+      address: string,
+      isBare: boolean,
+    ): Promise<number> => {
+      const before = (await server.ask('memory', undefined)).rssBytes;
+      const each = nodes / PROCESSES;
+      await Promise.all(
+        lean.map((child, at) =>
+          child.ask('connect', { address, ca, file, bare: isBare, from: at * each, to: (at + 1) * each }),
+        ),
+      );
+      const after = (await server.ask('memory', undefined)).rssBytes;
+      for (const child of lean) await child.ask('disconnect', undefined);
+      return (after - before) / nodes;
+    };
+    await subject.ask('connected', { nodes: 0 });
+    const ours = await grown(subject, fleet.nodeAddress, false);
+    const theirs = await grown(bare, (await bare.ask('address', undefined)) as string, true);
+    return [
+      {
+        target: `7 memory of a connected node, ${nodes.toLocaleString('en')} of them`,
+        value: ours / theirs,
+        limit: 1.15,
+        unit: 'x bare grpc-js',
+        timed: false,
+        note: `${(ours / KIB).toFixed(1)} KiB; bare ${(theirs / KIB).toFixed(1)} KiB`,
+      },
+    ];
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
