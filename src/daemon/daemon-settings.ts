@@ -4,6 +4,8 @@ import { LIMITS } from '../kernel/limits.ts';
 import { OPERATOR_TCP } from '../wire/operator-place.ts';
 
 const MINUTE_MS = 60_000;
+// Below this a renewal would come before the one before it is in use.
+const SHORTEST_LIFE_MS = 10_000;
 
 /** Names and bounds of `daemon.json`; durations in ms. */
 export const daemonSettingsSchema = z.strictObject({
@@ -11,8 +13,8 @@ export const daemonSettingsSchema = z.strictObject({
   operator_listen: z.string().max(300),
   database_url: z.string().max(2048),
   log_level: z.enum(['error', 'warn', 'info', 'debug']),
-  device_certificate_ms: z.int().min(MINUTE_MS).max(LIMITS.caLifetimeMs),
-  daemon_certificate_ms: z.int().min(MINUTE_MS).max(LIMITS.caLifetimeMs),
+  device_certificate_ms: z.int().min(SHORTEST_LIFE_MS).max(LIMITS.caLifetimeMs),
+  daemon_certificate_ms: z.int().min(SHORTEST_LIFE_MS).max(LIMITS.caLifetimeMs),
   pairing_request_ms: z.int().min(MINUTE_MS).max(LIMITS.pairingRequestLongestMs),
   watcher_grace_ms: z
     .int()

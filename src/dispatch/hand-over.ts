@@ -66,6 +66,8 @@ export class HandOver {
 
   #dispatch(live: LiveRequest, link: NodeLink): void {
     live.link = link;
-    link.dispatch({ ...live.order, attached: live.attached });
+    const { queueExpiresAtUnixMs: end } = live.order;
+    const queueLeftMs = end === 0 ? 0 : Math.max(1, end - this.#ports.clock.now());
+    link.dispatch({ ...live.order, queueLeftMs, attached: live.attached });
   }
 }

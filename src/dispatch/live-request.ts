@@ -19,7 +19,7 @@ interface Watching {
 export class LiveRequest {
   readonly requestId: RequestId;
   readonly deviceId: DeviceId;
-  readonly order: NodeOrder;
+  readonly order: Omit<NodeOrder, 'queueLeftMs'>;
   readonly channels: Readonly<Record<OutputChannel, ChannelOutput>> = {
     stdout: new ChannelOutput(),
     stderr: new ChannelOutput(),

@@ -9,6 +9,8 @@ export interface NodeOrder {
   readonly runTimeoutMs: number;
   /** 0: no limit. */
   readonly queueExpiresAtUnixMs: number;
+  /** The same as a time from now, which needs no common clock. 0: no limit. */
+  readonly queueLeftMs: number;
   readonly stdinMode: 'none' | 'inline' | 'stream';
   readonly stdin: Buffer | null;
   readonly attached: boolean;

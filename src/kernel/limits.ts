@@ -127,6 +127,8 @@ export const LIMITS = {
   pairingSessionMs: 2 * MINUTE,
   challengeMs: MINUTE,
 
+  /** Authorities of one daemon that hold at the same time. */
+  caBundleSize: 8,
   caLifetimeMs: 3650 * DAY,
   daemonLeafMs: 90 * DAY,
   deviceLeafMs: 30 * DAY,

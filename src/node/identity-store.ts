@@ -3,12 +3,20 @@ import { join } from 'node:path';
 import { PalyraError } from '../kernel/errors.ts';
 import { ensurePrivateDir, readPrivateFile, writeFileDurable } from '../kernel/files.ts';
 import { LIMITS } from '../kernel/limits.ts';
-import { certificatesPem } from '../x509/certificate.ts';
+import { certificatesPem, isDaemonCa, readCertificate } from '../x509/certificate.ts';
 import { generateP256, privateKeyPem, readPrivateKey, spkiOf } from '../x509/key-pair.ts';
 import { CHAIN_FILE, IDENTITY_FOLDER } from './identity-files.ts';
 
 /** A chain or bundle has a few certificates. */
 const PEM_BYTES = 16 * LIMITS.certificateBytes;
+
+function isAuthority(der: Uint8Array): boolean {
+  try {
+    return isDaemonCa(readCertificate(der));
+  } catch {
+    return false;
+  }
+}
 
 /** What the machine shows and whom it believes. */
 export interface DeviceIdentity {
@@ -56,6 +64,19 @@ export class IdentityStore {
     ensurePrivateDir(this.folder);
     await writeFileDurable(this.caPath, certificatesPem(bundleDer));
     await writeFileDurable(this.chainPath, certificatesPem(chainDer));
+  }
+
+  /**
+   * Puts the authorities in place that the daemon names; false: they are the ones that are there. Errors:
+   * credential_damaged (none, too many, or something that is no CA of a daemon), disk_full.
+   */
+  async saveBundle(ders: readonly Uint8Array[]): Promise<boolean> {
+    const wrong = ders.length === 0 || ders.length > LIMITS.caBundleSize || !ders.every(isAuthority);
+    if (wrong) throw this.#damaged(this.caPath, 'was to be replaced by what is no bundle of authorities');
+    const pem = certificatesPem(ders);
+    if (readPrivateFile(this.caPath, PEM_BYTES) === pem) return false;
+    await writeFileDurable(this.caPath, pem);
+    return true;
   }
 
   /**

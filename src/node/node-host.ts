@@ -13,10 +13,11 @@ import { factsOf } from '../x509/certificate.ts';
 import { readHostConfig } from './host-config.ts';
 import { IdentityStore } from './identity-store.ts';
 import { osBootId } from './ledger/boot-id.ts';
+import { NodeHealth } from './node-health.ts';
 import { type NodeStatusFile, readStatus, removeStatus, writeStatus } from './node-status-file.ts';
 import { daemonAddress } from './pairing/daemon-address.ts';
 import { machineFacts } from './pairing/machine-facts.ts';
-import { loadPolicy } from './policy/policy-file.ts';
+import { CurrentPolicy } from './policy/current-policy.ts';
 import { openNodeRequests } from './requests/open-node-requests.ts';
 import { type ConnectionStatus, keepConnected } from './session/keep-connected.ts';
 
@@ -35,7 +36,7 @@ const STATUS_MS = 1_000;
 
 /**
  * Runs this machine's requests for its daemon until the signal ends it. Errors: not_paired, node_already_running,
- * node_config_damaged, policy_invalid, credential_unsafe, credential_damaged, device_revoked, device_removed.
+ * node_config_damaged, credential_unsafe, credential_damaged, device_revoked, device_removed.
  */
 export async function runNodeHost(options: NodeHostOptions): Promise<void> {
   const { home, clock, log, signal } = options;
@@ -61,7 +62,11 @@ export async function runNodeHost(options: NodeHostOptions): Promise<void> {
     const platform = capabilityPlatform([home]);
     await platform.processes.ready();
     const capabilities = builtinCapabilities({ protectedPaths: [home], platform });
-    const { policy } = await loadPolicy(join(nodeHome, 'node-policy.json'), capabilities);
+    const health = new NodeHealth();
+    const owner = await CurrentPolicy.open({ path: join(nodeHome, 'node-policy.json'), capabilities, clock, log });
+    const policyHealth = (): void => health.tell('policy', owner.fault);
+    policyHealth();
+    owner.onChange(policyHealth);
     const startedAtUnixMs = clock.now();
     const address = daemonAddress(config.grpc_url).text;
     const requests = await openNodeRequests({
@@ -77,9 +82,10 @@ export async function runNodeHost(options: NodeHostOptions): Promise<void> {
         startedAtUnixMs,
         palyraVersion: VERSION,
         homePath: home,
-        shellPath: policy.shellPath(),
+        shellPath: owner.policy.shellPath(),
       },
-      policy,
+      policy: () => owner.policy,
+      ledgerHealth: (fault) => health.tell('ledger', fault),
       platform,
       clock,
       log,
@@ -93,7 +99,10 @@ export async function runNodeHost(options: NodeHostOptions): Promise<void> {
       last_error: null,
       running: 0,
       queued: 0,
+      degraded_reason: health.reason ?? null,
+      certificate_expires_at_unix_ms: factsOf(identity.certificate).notAfterUnixMs,
     });
+    health.onChange(() => told.change({ degraded_reason: health.reason ?? null }));
     requests.onCounts(() => told.change(requests.counts()));
     // The session ends after the last results have been given to it.
     const leave = new AbortController();
@@ -117,7 +126,9 @@ export async function runNodeHost(options: NodeHostOptions): Promise<void> {
         identity,
         requests,
         facts: machineFacts(config.name),
-        offers: policy.offers(),
+        offers: () => owner.offers(),
+        onOffers: (listener) => owner.onChange(listener),
+        health,
         bootId: osBootId(clock),
         startedAtUnixMs,
         clock,
@@ -133,6 +144,7 @@ export async function runNodeHost(options: NodeHostOptions): Promise<void> {
       await requests.stop(0);
       throw cause;
     } finally {
+      owner.close();
       await told.close();
     }
     log.info('the node host has stopped');
@@ -141,10 +153,14 @@ export async function runNodeHost(options: NodeHostOptions): Promise<void> {
   }
 }
 
-const connectionPart = ({ connected, lastError }: ConnectionStatus, now: number): Partial<NodeStatusFile> => ({
+const connectionPart = (
+  { connected, lastError, certificateExpiresAtUnixMs }: ConnectionStatus,
+  now: number,
+): Partial<NodeStatusFile> => ({
   connected,
   connected_since_unix_ms: connected ? now : null,
   last_error: lastError,
+  certificate_expires_at_unix_ms: certificateExpiresAtUnixMs,
 });
 
 /** Writes the status file at changes, at most once a second. */

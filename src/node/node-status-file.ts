@@ -15,6 +15,8 @@ const statusSchema = z.object({
   last_error: z.string().nullable(),
   running: z.int(),
   queued: z.int(),
+  degraded_reason: z.string().nullable(),
+  certificate_expires_at_unix_ms: z.int(),
 });
 
 export type NodeStatusFile = z.output<typeof statusSchema>;

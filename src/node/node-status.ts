@@ -25,7 +25,9 @@ export async function nodeStatus(home: string): Promise<NodeStatus> {
     home: folder,
     config,
     live,
-    certificateExpiresAtUnixMs: await expiry(join(folder, IDENTITY_FOLDER, CHAIN_FILE)),
+    // Of a host that runs it is known, and the cryptography of the runtime need not be loaded.
+    certificateExpiresAtUnixMs:
+      live?.certificate_expires_at_unix_ms ?? (await expiry(join(folder, IDENTITY_FOLDER, CHAIN_FILE))),
   };
 }
 

@@ -117,6 +117,8 @@ export interface CapabilityDispatchMessage {
   readonly input_json: Buffer;
   readonly run_timeout_ms: number;
   readonly queue_expires_at_unix_ms: number;
+  /** 0: no limit. */
+  readonly queue_left_ms: number;
   readonly stdin_mode: number;
   readonly stdin: Buffer;
   readonly output_credit_bytes: number;

@@ -78,6 +78,7 @@ export class NodeSession implements NodeLink {
           input_json: input,
           run_timeout_ms: order.runTimeoutMs,
           queue_expires_at_unix_ms: order.queueExpiresAtUnixMs,
+          queue_left_ms: order.queueLeftMs,
           stdin_mode: STDIN_MODE[order.stdinMode],
           stdin: order.stdin ?? NO_STDIN,
           output_credit_bytes: LIMITS.requestCreditBytes,

@@ -80,6 +80,7 @@ export class RawDaemon {
         input_json: PAYLOAD,
         run_timeout_ms: 0,
         queue_expires_at_unix_ms: 0,
+        queue_left_ms: 0,
         stdin_mode: 0,
         stdin: NOTHING,
         output_credit_bytes: 0,

@@ -216,7 +216,8 @@ const configOf = (
   daemon_id: null,
 });
 
-function assertNotPaired(nodeHome: string): void {
+/** Errors: already_paired, with the way on. */
+export function assertNotPaired(nodeHome: string): void {
   const config = readHostConfig(nodeHome);
   if (config === undefined) return;
   const unfinished = readPairingFile(nodeHome) !== undefined;

@@ -1,7 +1,7 @@
 import { builtinCapabilities } from '../../capabilities/builtin.ts';
 import { type Clock, systemClock } from '../../kernel/clock.ts';
 import { PalyraError } from '../../kernel/errors.ts';
-import { ensurePrivateDir } from '../../kernel/files.ts';
+import { type HomeLock, lockHome } from '../../kernel/home-lock.ts';
 import { roleHome } from '../../kernel/paths.ts';
 import { parseCode } from '../../pake/code.ts';
 import { showShortString } from '../../pake/short-string.ts';
@@ -10,7 +10,14 @@ import type { PolicyFlags } from '../policy/policy-from-flags.ts';
 import { daemonAddress, NODE_PORT } from './daemon-address.ts';
 import { firstStream } from './first-stream.ts';
 import { machineFacts } from './machine-facts.ts';
-import { type PairedNode, type PairingProgress, type PairingSetup, pairNode, resumePairing } from './pair-node.ts';
+import {
+  assertNotPaired,
+  type PairedNode,
+  type PairingProgress,
+  type PairingSetup,
+  pairNode,
+  resumePairing,
+} from './pair-node.ts';
 import { readPairingFile } from './pairing-file.ts';
 import { pairingPolicy } from './pairing-policy.ts';
 
@@ -45,7 +52,8 @@ export async function runPairing(run: PairingRun, clock: Clock = systemClock): P
   const address = daemonAddress(run.daemon ?? `127.0.0.1:${NODE_PORT}`);
   const facts = machineFacts(run.name);
   const policy = await pairingPolicy(nodeHome, run.policy, builtinCapabilities({ protectedPaths: [home] }));
-  ensurePrivateDir(nodeHome);
+  if (parsed !== undefined) assertNotPaired(nodeHome);
+  const lock = lockForPairing(nodeHome);
   for (const warning of policy.warnings) tell(`WARNING: ${warning}`);
 
   const stop = new AbortController();
@@ -82,9 +90,19 @@ export async function runPairing(run: PairingRun, clock: Clock = systemClock): P
       proven: () => policy.write(),
     });
   } finally {
+    lock.release();
     stopTimer?.();
     run.interrupted.removeEventListener('abort', interrupt);
   }
+}
+
+/** Two that pair the same machine would each overwrite what the other agreed on. */
+function lockForPairing(nodeHome: string): HomeLock {
+  const lock = lockHome(nodeHome);
+  if (lock !== undefined) return lock;
+  throw new PalyraError('node_already_running', `another palyra node pair or node run works on ${nodeHome}`, {
+    hint: 'wait for its end, or stop it; `palyra node status` says more',
+  });
 }
 
 function progressTo(tell: (line: string) => void): PairingProgress {

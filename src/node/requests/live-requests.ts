@@ -27,7 +27,10 @@ import { Slots } from './slots.ts';
 
 export interface LiveRequestsOptions {
   readonly facts: NodeFacts;
-  readonly policy: NodePolicy;
+  /** As it is now. */
+  readonly policy: () => NodePolicy;
+  /** Told when results can, or cannot, be written down. */
+  readonly ledgerHealth: (fault: string | undefined) => void;
   readonly key: KeyObject;
   readonly ledger: Ledger;
   readonly cgroups: RequestCgroups | undefined;
@@ -118,7 +121,7 @@ export class LiveRequests implements NodeRequests {
     this.#uplink?.send({ accepted: { request_id: requestId } });
     let admission: Admission;
     try {
-      admission = this.#options.policy.admit(message.capability, message.input_json);
+      admission = this.#options.policy().admit(message.capability, message.input_json);
     } catch (cause) {
       this.#finish(live, { cause, aborted: undefined });
       return;
@@ -167,7 +170,7 @@ export class LiveRequests implements NodeRequests {
     const { name } = admission.capability;
     const slots = this.#slots.get(name) ?? new Slots();
     this.#slots.set(name, slots);
-    const { queue_expires_at_unix_ms: expiresAt } = live.message;
+    const { queue_left_ms: leftMs } = live.message;
     let started = false;
     let stopExpiry = (): void => undefined;
     let giveUp = (): void => undefined;
@@ -176,7 +179,7 @@ export class LiveRequests implements NodeRequests {
       giveUp();
       this.#finish(live, { cause: live.abort.signal.reason, aborted: undefined });
     };
-    giveUp = slots.take(policy.concurrency(name), () => {
+    giveUp = slots.take(policy().concurrency(name), () => {
       started = true;
       stopExpiry();
       live.abort.signal.removeEventListener('abort', abandoned);
@@ -184,8 +187,8 @@ export class LiveRequests implements NodeRequests {
     });
     if (started) return;
     live.abort.signal.addEventListener('abort', abandoned, { once: true });
-    if (expiresAt > 0) {
-      stopExpiry = clock.after(Math.max(0, expiresAt - clock.now()), () =>
+    if (leftMs > 0) {
+      stopExpiry = clock.after(leftMs, () =>
         live.end(new PalyraError('queue_expired', 'the node was busy until the time to wait was over')),
       );
     }
@@ -266,7 +269,11 @@ export class LiveRequests implements NodeRequests {
     live.result = result;
     try {
       ledger.finished(live.requestId, result);
+      this.#options.ledgerHealth(undefined);
     } catch (cause) {
+      this.#options.ledgerHealth(
+        `results cannot be written down: ${cause instanceof Error ? cause.message : String(cause)}`,
+      );
       log.error({ err: cause, request_id: live.requestId }, 'a result could not be written down');
     }
     this.#uplink?.send({ result });

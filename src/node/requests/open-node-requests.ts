@@ -19,7 +19,8 @@ export interface NodeRequestsOptions {
   readonly deviceId: string;
   readonly deviceKeyPem: string;
   readonly facts: NodeFacts;
-  readonly policy: NodePolicy;
+  readonly policy: () => NodePolicy;
+  readonly ledgerHealth: (fault: string | undefined) => void;
   readonly platform: CapabilityPlatform;
   readonly clock: Clock;
   readonly log: Logger;

@@ -16,6 +16,8 @@ import type { RequestUplink } from './ports.ts';
 import { RequestStdin } from './request-stdin.ts';
 
 const CHANNELS = ['stdout', 'stderr'] as const;
+// More often than this in one session is no accident: then the next session repairs it.
+const REOPENINGS = 3;
 
 /** A request between its dispatch and the acknowledgement of its result: its streams, over changing sessions. */
 export class RunningRequest {
@@ -33,6 +35,7 @@ export class RunningRequest {
   #uplink: RequestUplink | undefined;
   #bulk: BulkStream | undefined;
   #inlineBytes = 0;
+  #reopened = 0;
   #room = Promise.withResolvers<void>();
 
   constructor(message: CapabilityDispatchMessage, uplink: RequestUplink | undefined) {
@@ -74,6 +77,7 @@ export class RunningRequest {
   resume(uplink: RequestUplink, offsets: ResumeOutputMessage): void {
     this.#uplink = uplink;
     this.#bulk = undefined;
+    this.#reopened = 0;
     this.channels.stdout.acknowledge(Math.min(offsets.stdout_offset_bytes, this.channels.stdout.sizeBytes));
     this.channels.stderr.acknowledge(Math.min(offsets.stderr_offset_bytes, this.channels.stderr.sizeBytes));
     const from = { stdout: offsets.stdout_offset_bytes, stderr: offsets.stderr_offset_bytes };
@@ -140,12 +144,16 @@ export class RunningRequest {
     if (this.#bulk === undefined) {
       this.#openBulk();
       // The two streams may overtake each other: what is not acknowledged goes once more, in order, on the new one.
-      for (const channel of CHANNELS) {
-        for (const held of this.channels[channel].from(0)) this.#sendBulk(channel, held.offset, held.data, 0);
-      }
+      this.#sendHeld();
       return;
     }
     this.#sendBulk(name, offset, data, skippedBytes);
+  }
+
+  #sendHeld(): void {
+    for (const channel of CHANNELS) {
+      for (const held of this.channels[channel].from(0)) this.#sendBulk(channel, held.offset, held.data, 0);
+    }
   }
 
   #sendBulk(name: ChannelName, offset: number, data: Buffer, skippedBytes: number): void {
@@ -165,8 +173,15 @@ export class RunningRequest {
       frame: (frame: BulkFromDaemon) => {
         this.stdin?.push(frame.stdin_offset_bytes ?? 0, frame.stdin ?? Buffer.alloc(0), frame.stdin_end === true);
       },
-      ended: () => {
-        if (this.#bulk === bulk) this.#bulk = undefined;
+      ended: (cause) => {
+        if (this.#bulk !== bulk) return;
+        this.#bulk = undefined;
+        // The session lives on: so does the request, on a stream of its own again.
+        if (cause !== undefined && this.#uplink !== undefined && this.#reopened < REOPENINGS) {
+          this.#reopened += 1;
+          this.#openBulk();
+          this.#sendHeld();
+        }
       },
     });
     this.#bulk = bulk;

@@ -24,7 +24,7 @@ export interface ConnectionStatus {
 export interface KeepConnectedOptions
   extends Pick<
     SessionOptions,
-    'requests' | 'facts' | 'offers' | 'bootId' | 'startedAtUnixMs' | 'clock' | 'log' | 'signal'
+    'requests' | 'facts' | 'offers' | 'onOffers' | 'health' | 'bootId' | 'startedAtUnixMs' | 'clock' | 'log' | 'signal'
   > {
   readonly nodeHome: string;
   readonly schema: WireSchema;
@@ -64,6 +64,8 @@ export async function keepConnected(options: KeepConnectedOptions): Promise<void
       end = { cause, retryAfterMs: 0 };
     }
     if (signal.aborted) return;
+    // Authorities that came meanwhile.
+    identity = reloaded(options) ?? identity;
     if (end.renewed !== undefined) {
       identity = end.renewed;
       continue;
@@ -156,7 +158,7 @@ async function oneConnection(
         watchRenewal();
       },
       renew,
-      bundle: () => undefined,
+      bundle: (ders) => void saveBundle(options, ders),
     });
     await clock.sleep(LEAVE_MS);
     return renewed === undefined ? end : { ...end, renewed };
@@ -164,6 +166,25 @@ async function oneConnection(
     over = true;
     signal.removeEventListener('abort', stop);
     connection.close();
+  }
+}
+
+/** What is on disk now; a damaged file is told, and what is in memory goes on. */
+function reloaded({ store, log }: KeepConnectedOptions): DeviceIdentity | undefined {
+  try {
+    return store.load();
+  } catch (cause) {
+    log.error({ err: cause }, 'the identity on disk cannot be read');
+    return undefined;
+  }
+}
+
+/** The daemon proved itself under the authorities that hold now: what it says of the next ones counts. */
+async function saveBundle({ store, log }: KeepConnectedOptions, ders: readonly Buffer[]): Promise<void> {
+  try {
+    if (await store.saveBundle(ders)) log.info({ authorities: ders.length }, 'the authorities of the daemon changed');
+  } catch (cause) {
+    log.error({ err: cause }, 'the authorities of the daemon could not be taken over');
   }
 }
 

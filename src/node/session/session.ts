@@ -2,8 +2,9 @@ import type { Clock } from '../../kernel/clock.ts';
 import { PalyraError } from '../../kernel/errors.ts';
 import { LIMITS } from '../../kernel/limits.ts';
 import type { Logger } from '../../kernel/log.ts';
-import type { DaemonFrame } from '../../rpc/frames.ts';
+import type { CapabilityOfferMessage, DaemonFrame } from '../../rpc/frames.ts';
 import type { NodeConnection, NodeStream } from '../../rpc/node-client.ts';
+import type { NodeHealth } from '../node-health.ts';
 import type { MachineFacts } from '../pairing/machine-facts.ts';
 import type { Offer } from '../policy/node-policy.ts';
 import type { NodeRequests } from '../requests/ports.ts';
@@ -18,7 +19,11 @@ export interface SessionOptions {
   readonly connection: NodeConnection;
   readonly requests: NodeRequests;
   readonly facts: MachineFacts;
-  readonly offers: readonly Offer[];
+  /** As they are now. */
+  readonly offers: () => readonly Offer[];
+  /** Calls at each change of the offers; the returned function ends that. */
+  readonly onOffers: (listener: () => void) => () => void;
+  readonly health: Pick<NodeHealth, 'reason' | 'onChange'>;
   readonly bootId: string;
   readonly startedAtUnixMs: number;
   readonly clock: Clock;
@@ -50,15 +55,18 @@ export async function runSession(options: SessionOptions): Promise<SessionEnd> {
       pid: process.pid,
       started_at_unix_ms: options.startedAtUnixMs,
     },
-    capabilities: offers.map(({ name, available, unavailable_reason: reason }) => ({
-      name,
-      available,
-      ...(reason !== undefined && { unavailable_reason: reason.slice(0, REASON_LENGTH) }),
-    })),
+    capabilities: offers().map(offerMessage),
     node_unix_ms: clock.now(),
   });
+  options.bundle((registered.ca_bundle_der ?? []).map((der) => Buffer.from(der)));
   return await new Session(options).run(registered.session_id ?? '');
 }
+
+const offerMessage = ({ name, available, unavailable_reason: reason }: Offer): CapabilityOfferMessage => ({
+  name,
+  available,
+  ...(reason !== undefined && { unavailable_reason: reason.slice(0, REASON_LENGTH) }),
+});
 
 class Session {
   readonly #options: SessionOptions;
@@ -69,9 +77,11 @@ class Session {
   #lastFrameAtMs: number;
   #lastBeatAtMs: number;
   #ended = false;
+  #toldOffers: string;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#toldOffers = JSON.stringify(options.offers());
     this.#lastFrameAtMs = options.clock.monotonic();
     this.#lastBeatAtMs = this.#lastFrameAtMs;
   }
@@ -97,7 +107,12 @@ class Session {
     const stop = (): void => this.#farewell('the node host stops', 0);
     signal.addEventListener('abort', stop, { once: true });
     this.#look(this.#options.clock.monotonic(), this.#options.clock.now());
-    return this.#over.promise.finally(() => signal.removeEventListener('abort', stop));
+    const { onOffers, health } = this.#options;
+    const stopTelling = [onOffers(() => this.#tellOffers()), health.onChange(() => this.#tellHealth())];
+    return this.#over.promise.finally(() => {
+      signal.removeEventListener('abort', stop);
+      for (const stopOne of stopTelling) stopOne();
+    });
   }
 
   #frame(frame: DaemonFrame): void {
@@ -116,6 +131,9 @@ class Session {
         },
         frame.welcome,
       );
+      // What changed since it registered, and what is wrong from the start.
+      this.#tellOffers();
+      if (this.#options.health.reason !== undefined) this.#tellHealth();
       this.#options.welcomed();
       return;
     }
@@ -128,6 +146,19 @@ class Session {
     if (frame.ca_bundle) this.#options.bundle(frame.ca_bundle.ca_bundle_der ?? []);
     if (frame.renew_certificate) this.#options.renew(frame.renew_certificate.reason ?? 'the daemon asks for it');
     if (frame.drain) this.#farewell('the daemon drains', frame.drain.retry_after_ms ?? 0);
+  }
+
+  #tellOffers(): void {
+    const offers = JSON.stringify(this.#options.offers());
+    if (!this.#welcomed || this.#ended || offers === this.#toldOffers) return;
+    this.#toldOffers = offers;
+    this.#stream?.send({ capabilities_changed: { capabilities: this.#options.offers().map(offerMessage) } });
+  }
+
+  #tellHealth(): void {
+    if (!this.#welcomed || this.#ended) return;
+    const { reason = '' } = this.#options.health;
+    this.#stream?.send({ health: { degraded_reason: reason.slice(0, REASON_LENGTH) } });
   }
 
   #paceOf(heartbeatMs: number): void {

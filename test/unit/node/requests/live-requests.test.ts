@@ -29,12 +29,14 @@ async function opened(t: TestContext, folder = testFolder(t)) {
     { allow: ['shell.execute'], readRoots: [folder], allowScript: false },
     capabilities,
   );
+  const policy = new NodePolicy(document, capabilities);
   const requests = await openNodeRequests({
     nodeHome: folder,
     deviceId: testFacts.deviceId,
     deviceKeyPem: privateKeyPem(key),
     facts: testFacts,
-    policy: new NodePolicy(document, capabilities),
+    policy: () => policy,
+    ledgerHealth: () => undefined,
     platform,
     clock: systemClock,
     log,
@@ -50,6 +52,7 @@ const order = (argv: readonly string[], extra: Partial<CapabilityDispatchMessage
   input_json: Buffer.from(JSON.stringify({ argv })),
   run_timeout_ms: 60_000,
   queue_expires_at_unix_ms: 0,
+  queue_left_ms: 0,
   stdin_mode: 0,
   stdin: Buffer.alloc(0),
   output_credit_bytes: 1024 * 1024,
