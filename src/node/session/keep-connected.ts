@@ -75,7 +75,8 @@ export async function keepConnected(options: KeepConnectedOptions): Promise<void
     if (known !== undefined && FINAL.has(known.code)) throw known;
     told(false, cause instanceof Error ? cause.message : String(cause));
     if (known === undefined) log.error({ err: cause }, 'the session failed');
-    if (known?.code === 'certificate_expired') {
+    // We show one at every connection: the daemon's TLS did not take it, because it ran out by the daemon's clock.
+    if (known?.code === 'certificate_expired' || known?.code === 'certificate_required') {
       log.warn('the certificate ran out: asking for a new one by the key');
       identity = await recovered(options, identity);
       continue;
