@@ -4,8 +4,8 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:h
 import { connect as connectTls, createSecureContext } from 'node:tls';
 import { loadWireSchema } from '../../src/rpc/schema.ts';
 import { DAEMON_NAME } from '../../src/x509/names.ts';
+import type { EnrolledDevice } from '../support/enrol-many.ts';
 import { answerOrders } from './child.ts';
-import type { ManyDevices } from './enrol-many.ts';
 
 const { node } = loadWireSchema();
 const PREFIX_BYTES = 5;
@@ -61,7 +61,7 @@ interface Order {
   readonly bare: boolean;
 }
 
-async function connectOne({ key, chain }: ManyDevices, { address, ca, bare }: Order): Promise<void> {
+async function connectOne({ key, chain }: EnrolledDevice, { address, ca, bare }: Order): Promise<void> {
   const [host = '', port = ''] = address.split(':');
   const secureContext = createSecureContext({ ca, key, cert: chain, minVersion: 'TLSv1.3' });
   const socket = connectTls({
@@ -98,7 +98,7 @@ async function connectOne({ key, chain }: ManyDevices, { address, ca, bare }: Or
 const orders = {
   /** Resolves when all streams stand. */
   async connect(order: Order): Promise<void> {
-    const devices = (JSON.parse(readFileSync(order.file, 'utf8')) as ManyDevices[]).slice(order.from, order.to);
+    const devices = (JSON.parse(readFileSync(order.file, 'utf8')) as EnrolledDevice[]).slice(order.from, order.to);
     const worker = async (): Promise<void> => {
       for (let device = devices.pop(); device !== undefined; device = devices.pop()) await connectOne(device, order);
     };

@@ -1,10 +1,10 @@
 // Target 7: what a connected node weighs in the daemon, against a bare grpc-js server with as many streams.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { enrolMany } from '../support/enrol-many.ts';
 import { PairedFleet } from '../support/paired-fleet.ts';
 import { type BenchPlace, type Ends, startSubject } from './bench-fleet.ts';
 import { Child } from './child.ts';
-import { enrolMany, manyFile } from './enrol-many.ts';
 import type { Figure } from './figures.ts';
 import type { LeanOrders } from './lean-nodes.ts';
 import { deviceFiles } from './raw-daemon.ts';
@@ -21,7 +21,7 @@ export async function streamFigures(place: BenchPlace, nodes: number): Promise<F
     const fleet = await PairedFleet.start(t, { program: [place.binary], name: 'bench-1', readRoot: place.readRoot });
     await fleet.stopNode();
     await fleet.daemon?.stop();
-    const file = manyFile(place.folder);
+    const file = join(place.folder, 'many.json');
     writeFileSync(file, JSON.stringify(await enrolMany(fleet.daemonHome, nodes)), { mode: 0o600 });
     const { ca } = deviceFiles(fleet);
 
