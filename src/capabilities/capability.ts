@@ -85,7 +85,7 @@ interface CapabilityLimits {
 }
 
 /** How much trust a capability needs: shown where somebody grants it. */
-type Risk = 'harmless' | 'reads' | 'executes';
+type Risk = 'harmless' | 'reads' | 'writes' | 'executes';
 
 export interface Capability<Input = unknown, Rules = unknown> {
   readonly name: string;

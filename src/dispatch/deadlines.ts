@@ -54,8 +54,8 @@ export class Deadlines {
     const queueEnd = order.queueExpiresAtUnixMs === 0 ? undefined : order.queueExpiresAtUnixMs;
     if (state === 'queued' || state === 'awaiting_approval') return { at: queueEnd, ending: QUEUE_EXPIRED };
     const slack = LIMITS.deadlineSlackMs;
-    if (live.startedAtUnixMs !== null) {
-      return { at: live.startedAtUnixMs + order.runTimeoutMs + slack, ending: RUN_EXPIRED };
+    if (live.runningSinceUnixMs !== null) {
+      return { at: live.runningSinceUnixMs + order.runTimeoutMs + slack, ending: RUN_EXPIRED };
     }
     // Handed over, not heard of: it may wait on the node for its queue limit and then run for its run time.
     const from = Math.max(live.dispatchedAtUnixMs ?? this.#clock.now(), queueEnd ?? 0);

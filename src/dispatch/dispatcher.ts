@@ -61,6 +61,8 @@ export class Dispatcher implements CapabilityDispatch {
       const rows: CapabilityRequestRow[] = await openRequests(this.#ports.store.reader, after, LIMITS.pageRowsLargest);
       for (const row of rows) {
         const live = new LiveRequest(row, true);
+        // How long it has run is not known any more: it gets its whole time once more.
+        if (live.startedAtUnixMs !== null) live.runningSinceUnixMs = this.#ports.clock.now();
         this.#adopt(live);
         this.#armGrace(live);
       }

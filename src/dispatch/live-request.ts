@@ -32,7 +32,10 @@ export class LiveRequest {
   epoch: number | null;
   ledgerId: string | null;
   dispatchedAtUnixMs: number | null;
+  /** As the node says, by its own clock. */
   startedAtUnixMs: number | null;
+  /** When this daemon heard that it runs: deadlines go by one clock, and by no word of a node. */
+  runningSinceUnixMs: number | null = null;
   cancelWish: string | undefined;
   /** False until the accepting transaction is on disk: nothing may leave before. */
   durable: boolean;

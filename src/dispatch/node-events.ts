@@ -41,7 +41,10 @@ export class NodeEvents {
     const plan = reconcile(durable, entries, link.ledgerId);
     for (const { live, entry } of plan.resume) {
       if (live.order.stdinMode === 'stream') live.stdin.resumeAt(entry.stdinAckedBytes);
-      if (entry.state === 'running') live.move('started', now);
+      if (entry.state === 'running' && live.move('started', now)) {
+        live.runningSinceUnixMs ??= now;
+        this.#deadlines.arm(live);
+      }
       this.#handOver.reassign(live, link);
     }
     for (const { live, ending } of plan.end) inBackground(this.#ports, this.#ends.bySelf(live, ending));
@@ -78,6 +81,7 @@ export class NodeEvents {
     const live = this.#of(link, requestId);
     if (live === undefined || !live.move('started', startedAtUnixMs)) return;
     live.startedAtUnixMs = startedAtUnixMs;
+    live.runningSinceUnixMs ??= this.#ports.clock.now();
     this.#deadlines.arm(live);
     // Not waited for: the node's hello tells it again after a crash.
     this.#ports.clock.after(LAZY_WRITE_MS, () => {

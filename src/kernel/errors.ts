@@ -42,9 +42,15 @@ export const FAULTS = {
   // 1: internal
   internal: fault('INTERNAL', 500, 1, 'permanent', 'A fault of Palyra itself; the log has it under the request id.'),
   store_failed: fault('INTERNAL', 500, 1, 'permanent', 'The database refused a write; nothing was accepted.'),
-  disk_full: fault('RESOURCE_EXHAUSTED', 507, 1, 'transient', 'The disk that holds the home folder is full.'),
+  disk_full: fault(
+    'RESOURCE_EXHAUSTED',
+    507,
+    1,
+    'transient',
+    'A disk is full: of the home folder, or of a file to write.',
+  ),
   database_damaged: fault('DATA_LOSS', 500, 1, 'permanent', 'The database file is not readable as a database.'),
-  integrity_mismatch: fault('DATA_LOSS', 502, 1, 'transient', 'The bytes that arrived are not those the node read.'),
+  integrity_mismatch: fault('DATA_LOSS', 502, 1, 'transient', 'The bytes that arrived are not those that were sent.'),
   credential_damaged: fault(
     'DATA_LOSS',
     500,
@@ -167,6 +173,8 @@ export const FAULTS = {
   node_already_running: fault('FAILED_PRECONDITION', 409, 7, 'permanent', 'Another node host uses this home folder.'),
   port_taken: fault('FAILED_PRECONDITION', 409, 7, 'permanent', 'Another program listens on this port.'),
   no_permission: fault('FAILED_PRECONDITION', 409, 7, 'permanent', 'The operating system refused access to a file.'),
+  file_exists: fault('ALREADY_EXISTS', 409, 7, 'permanent', 'The name is taken, and nothing was to be replaced.'),
+  file_differs: fault('FAILED_PRECONDITION', 409, 7, 'permanent', 'The file is not the one that was to be replaced.'),
   not_a_file: fault('FAILED_PRECONDITION', 409, 7, 'permanent', 'The path is a folder or another non-file.'),
   not_a_directory: fault('FAILED_PRECONDITION', 409, 7, 'permanent', 'The path is not a folder.'),
   program_not_executable: fault('FAILED_PRECONDITION', 409, 7, 'permanent', 'The program cannot be executed.'),

@@ -91,6 +91,12 @@ export const LIMITS = {
   jsonOutputBytes: 16 * MIB,
   /** One filesystem.read, where the owner sets no other: whoever wants more asks for ranges. */
   fileReadBytes: 16 * 1024 * MIB,
+  /** One filesystem.write, and all of a day, where the owner sets no other. */
+  fileWriteBytes: 1024 * MIB,
+  fileWriteDayBytes: 16 * 1024 * MIB,
+  /** Left free on a disk that is written to: a full one stops more than us. */
+  fileWriteFreeBytes: 256 * MIB,
+  fileNameBytes: 255,
   /** Entries of one answer of filesystem.list, and what is asked for by default. */
   listEntriesLargest: 1000,
   listEntries: 500,

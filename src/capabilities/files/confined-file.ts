@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import type { FileRules } from './file-rules.ts';
+import type { HeldPlace } from './held-folder.ts';
 
 /** What the caller means to do with it: read its bytes, list it, or only look at it. */
 export type Want = 'file' | 'directory' | 'any';
@@ -30,4 +31,9 @@ export interface FileAccess {
    * not_a_file, not_a_directory, no_permission, node_busy.
    */
   open(path: Buffer, want: Want, rules: FileRules): Promise<ConfinedFile>;
+  /**
+   * Opens the folder of what an absolute path names; whether the name is taken is not looked at, and no link is
+   * followed. Errors: as `open`.
+   */
+  place(path: Buffer, rules: FileRules): Promise<HeldPlace>;
 }

@@ -6,7 +6,8 @@ const closeAsync = promisify(close);
 const readAsync = promisify(read);
 
 /** A bare file descriptor; close-on-exec, as Node opens all of them. */
-export const openDescriptor = (path: string | Buffer, flags: number): Promise<number> => openAsync(path, flags);
+export const openDescriptor = (path: string | Buffer, flags: number, mode?: number): Promise<number> =>
+  openAsync(path, flags, mode);
 
 export const closeDescriptor = (fd: number): Promise<void> => closeAsync(fd);
 

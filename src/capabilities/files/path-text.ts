@@ -70,6 +70,20 @@ export function pathFailure(error: unknown, path: Buffer | string): Error {
         hint: 'the node runs as an own user: give that user the right, or choose another path',
         cause: error,
       });
+    case 'EROFS':
+      return new PalyraError('no_permission', `${shown} is on a file system that cannot be written to`, {
+        cause: error,
+      });
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new PalyraError('disk_full', `no space left to write ${shown}`, {
+        hint: 'free some space on the node and try again; what was there before is still whole',
+        cause: error,
+      });
+    case 'EFBIG':
+      return new PalyraError('payload_too_large', `${shown} would be larger than the file system or the node allows`, {
+        cause: error,
+      });
     case 'EMFILE':
     case 'ENFILE':
       return new PalyraError('node_busy', `the node has no file descriptor left for ${shown}`, { cause: error });

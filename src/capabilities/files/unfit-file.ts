@@ -31,3 +31,16 @@ export function refuseKind(stats: BigIntStats, path: Buffer, want: Want): void {
   }
   throw new PalyraError('path_refused', `${showPath(path)} is a ${entryKind(stats)}, not a file`);
 }
+
+/** Refuses what is no folder, or on another file system than its root. */
+export function refuseUnfitFolder(stats: BigIntStats, rootStats: BigIntStats, path: Buffer, rules: FileRules): void {
+  if (!stats.isDirectory()) {
+    throw new PalyraError('not_a_directory', `${showPath(path)} leads through something that is not a folder`);
+  }
+  refuseUnfitStats(stats, rootStats, path, rules);
+}
+
+export const notAName = (path: Buffer): PalyraError =>
+  new PalyraError('not_a_file', `${showPath(path)} is no name for a file`, {
+    hint: 'name a file below a root, without / at the end',
+  });
