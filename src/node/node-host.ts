@@ -18,7 +18,7 @@ import { type NodeStatusFile, readStatus, removeStatus, writeStatus } from './no
 import { daemonAddress } from './pairing/daemon-address.ts';
 import { machineFacts } from './pairing/machine-facts.ts';
 import { CurrentPolicy } from './policy/current-policy.ts';
-import { openNodeRequests } from './requests/open-node-requests.ts';
+import { openNodeRequests, WRITE_JOURNAL } from './requests/open-node-requests.ts';
 import { type ConnectionStatus, keepConnected } from './session/keep-connected.ts';
 
 export interface NodeHostOptions {
@@ -61,7 +61,11 @@ export async function runNodeHost(options: NodeHostOptions): Promise<void> {
   try {
     const platform = capabilityPlatform([home]);
     await platform.processes.ready();
-    const capabilities = builtinCapabilities({ protectedPaths: [home], platform });
+    const capabilities = builtinCapabilities({
+      protectedPaths: [home],
+      platform,
+      writeJournal: join(nodeHome, WRITE_JOURNAL),
+    });
     const health = new NodeHealth();
     const owner = await CurrentPolicy.open({ path: join(nodeHome, 'node-policy.json'), capabilities, clock, log });
     const policyHealth = (): void => health.tell('policy', owner.fault);

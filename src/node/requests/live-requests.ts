@@ -11,18 +11,16 @@ import {
   LEDGER_STATE,
   type LedgerEntryMessage,
   type OutputAckMessage,
-  type ResultMessage,
   STDIN_MODE,
   type WelcomeMessage,
 } from '../../rpc/frames.ts';
-import { sha256 } from '../../x509/key-pair.ts';
-import { signReceipt } from '../../x509/receipt.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Admission, NodePolicy } from '../policy/node-policy.ts';
 import type { NodeRequests, RequestCounts, RequestUplink } from './ports.ts';
 import { wholeStdin } from './request-stdin.ts';
 import { type RunEnd, resultOf } from './result-of.ts';
 import { RunningRequest } from './running-request.ts';
+import { signedResult } from './signed-result.ts';
 import { Slots } from './slots.ts';
 
 export interface LiveRequestsOptions {
@@ -239,33 +237,7 @@ export class LiveRequests implements NodeRequests {
   /** Writes the end down, then tells it. */
   #finish(live: RunningRequest, end: RunEnd): void {
     const { clock, key, ledger, log } = this.#options;
-    const part = resultOf(end, log);
-    const stdoutSha256 = live.channels.stdout.sha256();
-    const stderrSha256 = live.channels.stderr.sha256();
-    const finishedAt = clock.now();
-    const inputSha256 = sha256(live.message.input_json);
-    const signature = signReceipt(key, {
-      requestId: live.requestId,
-      outcome: part.outcome,
-      inputSha256,
-      stdoutSha256,
-      stderrSha256,
-      outputJson: part.output_json ?? NOTHING,
-      exitCode: part.exit_code ?? null,
-    });
-    const result: ResultMessage = {
-      ...part,
-      request_id: live.requestId,
-      stdout: { size_bytes: live.channels.stdout.sizeBytes, sha256: stdoutSha256 },
-      stderr: { size_bytes: live.channels.stderr.sizeBytes, sha256: stderrSha256 },
-      ...(live.startedAtUnixMs !== undefined && {
-        started_at_unix_ms: live.startedAtUnixMs,
-        duration_ms: Math.max(0, finishedAt - live.startedAtUnixMs),
-      }),
-      finished_at_unix_ms: finishedAt,
-      receipt_signature: signature,
-      input_sha256: inputSha256,
-    };
+    const result = signedResult(live, resultOf(end, log), key, clock.now());
     live.result = result;
     try {
       ledger.finished(live.requestId, result);

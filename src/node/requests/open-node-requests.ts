@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import type { NodeFacts } from '../../capabilities/capability.ts';
+import { sweepWrites } from '../../capabilities/files/write-journal.ts';
 import type { CapabilityPlatform } from '../../capabilities/platform.ts';
 import { openRequestCgroups } from '../../capabilities/processes/request-cgroups.ts';
 import { sweepLeftovers } from '../../capabilities/sweep-leftovers.ts';
@@ -12,6 +13,9 @@ import { Ledger } from '../ledger/ledger.ts';
 import type { NodePolicy } from '../policy/node-policy.ts';
 import { LiveRequests } from './live-requests.ts';
 import type { NodeRequests } from './ports.ts';
+
+/** Folder in the node's home; see `sweepWrites`. */
+export const WRITE_JOURNAL = 'writes';
 
 export interface NodeRequestsOptions {
   /** `<home>/node`. */
@@ -44,6 +48,11 @@ export async function openNodeRequests(options: NodeRequestsOptions): Promise<No
     clock,
   });
   if (ended.length > 0) log.warn({ pids: ended }, 'ended what an earlier run left behind');
+  const writes = await sweepWrites(join(nodeHome, WRITE_JOURNAL));
+  if (writes.removed.length > 0)
+    log.warn({ paths: writes.removed }, 'removed files that an earlier run left unfinished');
+  if (writes.left.length > 0)
+    log.error({ paths: writes.left }, 'unfinished files of an earlier run could not be removed');
   if (survivors.length > 0) log.error({ pids: survivors }, 'processes of an earlier run could not be ended');
   return new LiveRequests({ ...options, key, ledger, cgroups });
 }

@@ -12,7 +12,8 @@ export type RunEnd =
   | { readonly outcome: CapabilityOutcome; readonly aborted: PalyraError | undefined }
   | { readonly cause: unknown; readonly aborted: PalyraError | undefined };
 
-type ResultPart = Pick<
+/** What a result says of the run itself. */
+export type ResultPart = Pick<
   ResultMessage,
   'outcome' | 'error_code' | 'error_message' | 'error_hint' | 'output_json' | 'exit_code' | 'signal' | 'tree_kill'
 >;

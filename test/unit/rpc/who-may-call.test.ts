@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { Client, type ServiceDefinition } from '@grpc/grpc-js';
+import type { Client, ServiceDefinition } from '@grpc/grpc-js';
 import { openCa } from '../../../src/identity/ca-files.ts';
 import { systemClock } from '../../../src/kernel/clock.ts';
 import { PalyraError } from '../../../src/kernel/errors.ts';
