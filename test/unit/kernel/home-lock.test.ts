@@ -14,7 +14,8 @@ test('the lock of a home is one process’s, and goes with it also when it is ki
   t.after(() => rmSync(join(folder, '..'), { recursive: true, force: true }));
   assert.equal(homeIsLocked(folder), false, 'there was never a process');
   const script = `const { lockHome } = await import(${JSON.stringify(MODULE)});
-    process.stdout.write(String(lockHome(${JSON.stringify(folder)}) !== undefined)); setInterval(() => {}, 1000);`;
+    globalThis.held = lockHome(${JSON.stringify(folder)});
+    process.stdout.write(String(globalThis.held !== undefined)); setInterval(() => {}, 1000);`;
   const holder = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
