@@ -12,7 +12,7 @@ test('a daemon on PostgreSQL pairs, runs, and knows its fleet after kill -9', { 
   t.after(() => server.destroy());
   const fleet = await PairedFleet.start(t, {
     program: FROM_SOURCES,
-    env: { PALYRA_DATABASE_URL: server.url(await server.database()) },
+    serveFlags: ['--database-url', server.url(await server.database())],
   });
   const first = await fleet.operator(['nodes', 'exec', fleet.name, '--', 'echo', 'one']);
   assert.equal(first.stdout.toString(), 'one\n', first.stderr);
