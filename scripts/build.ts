@@ -1,5 +1,6 @@
 // npm run build: generated files, types, and this machine's binary at dist/palyra.
 import { inputsDigest, isBuilt, keepStamp } from './build-stamp.ts';
+import { EXEC_ARGV } from './exec-argv.ts';
 import { endWith, step } from './step.ts';
 
 export const generate = (): Promise<void> => step('generate', [process.execPath, 'scripts/gen.ts']);
@@ -15,7 +16,8 @@ export async function build({ always = false } = {}): Promise<void> {
     ['licences', 'licences'],
     ['pack', 'package'],
   ] as const) {
-    await step(name, [process.execPath, `scripts/${script}.ts`]);
+    // V8 takes a code cache only under the flags that it was made with.
+    await step(name, [process.execPath, ...EXEC_ARGV, `scripts/${script}.ts`]);
   }
   keepStamp(inputs);
 }

@@ -20,6 +20,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { EXEC_ARGV } from './exec-argv.ts';
 import { signAdHoc } from './macho.ts';
 import { withoutAuthenticode } from './pe.ts';
 
@@ -150,6 +151,7 @@ try {
       seaConfig: {
         assets: assets(cached),
         disableExperimentalSEAWarning: true,
+        execArgv: EXEC_ARGV,
         execArgvExtension: 'none',
         useCodeCache: cached,
       },
