@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { assetText } from '../kernel/assets.ts';
+import type { Clock } from '../kernel/clock.ts';
 import { PalyraError } from '../kernel/errors.ts';
 import type { CodeKind } from '../pake/context.ts';
 import type { PakeKeys, PakeResult, PakeTask } from './pake-messages.ts';
@@ -10,6 +11,8 @@ const QUEUE = 32;
 const QUEUE_FOR_TOKENS = 24;
 /** One exchange takes about 15 ms; by then a good part of the queue is done. */
 const RETRY_AFTER_MS = 500;
+// Starting it again takes 50 ms, which no person who types a PIN notices; it holds 15 MiB.
+const IDLE_MS = 3_000;
 
 interface Waiting {
   readonly resolve: (keys: PakeKeys) => void;
@@ -26,6 +29,16 @@ export class ExchangeThread {
   #worker: Worker | undefined;
   readonly #reserved = { pin: 0, token: 0 };
   #lastId = 0;
+  #stopIdle: (() => void) | undefined;
+  readonly #clock: Pick<Clock, 'after'>;
+
+  constructor(clock: Pick<Clock, 'after'>) {
+    this.#clock = clock;
+  }
+
+  get isRunning(): boolean {
+    return this.#worker !== undefined;
+  }
 
   /**
    * Takes a place in the queue, before anything is charged for it; the returned function gives it back.
@@ -51,12 +64,14 @@ export class ExchangeThread {
     const { promise, resolve, reject } = Promise.withResolvers<PakeKeys>();
     this.#waiting.set(id, { resolve, reject });
     this.#worker ??= this.#start();
+    this.#stopIdle?.();
     this.#worker.ref();
     this.#worker.postMessage({ ...task, id } satisfies PakeTask);
     return promise;
   }
 
   async close(): Promise<void> {
+    this.#stopIdle?.();
     await this.#worker?.terminate();
   }
 
@@ -65,13 +80,23 @@ export class ExchangeThread {
     worker.on('message', (result: PakeResult) => {
       const waiting = this.#waiting.get(result.id);
       this.#waiting.delete(result.id);
-      if (this.#waiting.size === 0) worker.unref();
+      if (this.#waiting.size === 0) this.#rest(worker);
       if ('keys' in result) waiting?.resolve(result.keys);
       else waiting?.reject(new PalyraError('invalid_argument', result.refused));
     });
     worker.on('error', (cause) => this.#ended(worker, cause));
     worker.on('exit', () => this.#ended(worker, new Error('the thread of key exchanges has ended')));
     return worker;
+  }
+
+  /** Nobody waits: it keeps nothing alive, and after a while gives its memory back. */
+  #rest(worker: Worker): void {
+    worker.unref();
+    this.#stopIdle = this.#clock.after(IDLE_MS, () => {
+      if (this.#waiting.size > 0 || this.#worker !== worker) return;
+      this.#worker = undefined;
+      void worker.terminate();
+    });
   }
 
   /** Whoever waits is told; the next exchange starts another thread. */

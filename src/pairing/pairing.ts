@@ -52,7 +52,7 @@ export class Pairing {
   readonly #options: PairingOptions;
   readonly #codes: Codes;
   readonly #sessions: Sessions;
-  readonly #thread = new ExchangeThread();
+  readonly #thread: ExchangeThread;
   readonly #handshake: Handshake;
   readonly #requests: Requests;
   readonly #challenges: Challenges;
@@ -63,6 +63,7 @@ export class Pairing {
   private constructor(options: PairingOptions, keys: PairingKeys) {
     const { clock, identity, rates = PAIRING_RATES, requestMs = LIMITS.pairingRequestMs } = options;
     this.#options = options;
+    this.#thread = new ExchangeThread(clock);
     this.#codes = new Codes(options);
     this.#sessions = new Sessions(clock);
     this.#requests = new Requests({ ...options, changed: this.#changed });

@@ -1,9 +1,9 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { PalyraError } from '../kernel/errors.ts';
 import { LIMITS } from '../kernel/limits.ts';
+import { commonName } from './common-name.ts';
 import { bits, bitsOf, type Der, decode, encode, oid, partsOf, sequence, smallInteger, tagged } from './der.ts';
 import { isP256, sha256Hex, signSha256, spkiOf } from './key-pair.ts';
-import { commonName } from './names.ts';
 
 export const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
 /**

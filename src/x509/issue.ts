@@ -1,5 +1,6 @@
 import { type KeyObject, randomBytes, type X509Certificate } from 'node:crypto';
 import { LIMITS } from '../kernel/limits.ts';
+import { commonName } from './common-name.ts';
 import { ECDSA_WITH_SHA256 } from './csr.ts';
 import { bits, type Der, decode, encode, integer, oid, partsOf, sequence, smallInteger, tagged, time } from './der.ts';
 import {
@@ -12,7 +13,7 @@ import {
   subjectKeyIdentifier,
 } from './extensions.ts';
 import { sha256Hex, signSha256, spkiOf } from './key-pair.ts';
-import { ca8Of, commonName, DAEMON_NAME, daemonNameUnder, daemonUri, deviceUri } from './names.ts';
+import { ca8Of, DAEMON_NAME, daemonNameUnder, daemonUri, deviceUri } from './names.ts';
 
 /** Who signs. */
 export interface Issuer {

@@ -1,5 +1,3 @@
-import { type Der, oid, sequence, set, utf8 } from './der.ts';
-
 /** TLS name under which every daemon is reached, whatever its address. */
 export const DAEMON_NAME = 'daemon.palyra.internal';
 
@@ -11,6 +9,3 @@ export const daemonNameUnder = (ca8: string): string => `${ca8}.${DAEMON_NAME}`;
 
 export const daemonUri = (daemonId: string): string => `palyra://daemon/${daemonId}`;
 export const deviceUri = (deviceId: string): string => `palyra://device/${deviceId}`;
-
-/** A distinguished name of one common name. */
-export const commonName = (text: string): Der => sequence(set(sequence(oid('2.5.4.3'), utf8(text))));

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
+import { commonName } from '../../src/x509/common-name.ts';
 import { ECDSA_WITH_SHA256 } from '../../src/x509/csr.ts';
 import { bits, type Der, decode, encode, oid, sequence, smallInteger, tagged } from '../../src/x509/der.ts';
 import { signSha256, spkiOf } from '../../src/x509/key-pair.ts';
-import { commonName } from '../../src/x509/names.ts';
 
 export interface CsrParts {
   /** Signs; its public key is in the request unless `spki` says otherwise. */

@@ -3,7 +3,6 @@ import type { Clock } from '../../kernel/clock.ts';
 import { PalyraError } from '../../kernel/errors.ts';
 import type { DeviceCertificate__Output } from '../../rpc/generated/palyra/node/v1/DeviceCertificate.ts';
 import type { WireSchema } from '../../rpc/schema.ts';
-import { writeCsr } from '../../x509/csr.ts';
 import { sha256 } from '../../x509/key-pair.ts';
 import { signProof } from '../../x509/proof.ts';
 import { readHostConfig } from '../host-config.ts';
@@ -41,6 +40,7 @@ export async function recoverIdentity(options: RecoveryOptions): Promise<DeviceI
   const ca = new X509Certificate(caPem);
   const caSha256 = sha256(ca.raw);
   const connect = () => connectPairing(schema, daemonAddress(config.grpc_url).text, caPem);
+  const { writeCsr } = await import('../../x509/csr.ts');
   const csrDer = await writeCsr(key);
 
   const ask = async () => {

@@ -4,7 +4,6 @@ import { LIMITS } from '../../kernel/limits.ts';
 import { connectNode } from '../../rpc/node-client.ts';
 import type { WireSchema } from '../../rpc/schema.ts';
 import { factsOf, renewAfterUnixMs } from '../../x509/certificate.ts';
-import { writeCsr } from '../../x509/csr.ts';
 import type { DeviceIdentity, IdentityStore } from '../identity-store.ts';
 import { recoverIdentity } from '../pairing/recover-identity.ts';
 import { runSession, type SessionEnd, type SessionOptions } from './session.ts';
@@ -196,6 +195,8 @@ async function rotate(
   ask: ReturnType<typeof connectNode>['rotate'],
   reason: string,
 ): Promise<DeviceIdentity> {
+  // Loaded when a certificate is due: the ASN.1 of it is a twentieth of a node at rest.
+  const { writeCsr } = await import('../../x509/csr.ts');
   const answer = await ask({ csr_der: await writeCsr(identity.key), reason });
   const chain = answer.certificate_chain_der ?? [];
   const bundle = answer.ca_bundle_der ?? [];

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { LIMITS } from '../../../src/kernel/limits.ts';
+import { commonName } from '../../../src/x509/common-name.ts';
 import { readCsr, writeCsr } from '../../../src/x509/csr.ts';
 import {
   bits,
@@ -22,7 +23,6 @@ import {
 import { basicConstraints, caKeyUsage, subjectAltNames } from '../../../src/x509/extensions.ts';
 import { issueCa, issueDeviceLeaf } from '../../../src/x509/issue.ts';
 import { generateP256, sha256Hex, signSha256, spkiOf } from '../../../src/x509/key-pair.ts';
-import { commonName } from '../../../src/x509/names.ts';
 import { csrOf } from '../../support/hostile-csr.ts';
 import { openssl, skipWithoutOpenssl } from '../../support/openssl.ts';
 
