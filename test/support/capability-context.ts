@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { CapabilityContext, NodeFacts, OutputSink } from '../../src/capabilities/capability.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
+import { idMaker } from '../../src/kernel/ids.ts';
 
 /** A sink that takes everything at once and remembers it. */
 export class CollectingSink implements OutputSink {
@@ -45,7 +46,8 @@ export class SlowSink implements OutputSink {
 }
 
 export const testFacts: NodeFacts = {
-  deviceId: '01ARZ3NDEKTSV4RRFFQ69G5FAV',
+  // Of this process alone: a node that starts ends what runs under its device's id, also what another test file runs.
+  deviceId: idMaker(() => systemClock.now())(),
   nodeName: 'bench-1',
   identityFingerprint: 'ab'.repeat(32),
   daemonAddress: 'https://daemon.test:7443',
