@@ -75,7 +75,7 @@ export const ADVICE: Readonly<Record<ErrorCode, string>> = {
   node_already_running: 'Use the one that runs, or another `--home`.',
   port_taken: 'End the other program, or listen elsewhere: `--node-listen`, `--operator-listen`.',
   no_permission: 'Give the user of the node or daemon the right to that file.',
-  file_exists: 'Leave out `--create-only` to replace it, or choose another name.',
+  file_exists: 'Leave out `create_only` to replace it, or choose another name.',
   file_differs: 'Read the file again, and decide about what it is now.',
   not_a_file: 'Name a file; `filesystem.list` shows what a folder holds.',
   not_a_directory: 'Name a folder.',

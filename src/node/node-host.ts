@@ -86,7 +86,10 @@ export async function runNodeHost(options: NodeHostOptions): Promise<void> {
         startedAtUnixMs,
         palyraVersion: VERSION,
         homePath: home,
-        shellPath: owner.policy.shellPath(),
+        // The policy may change while it runs.
+        get shellPath() {
+          return owner.policy.shellPath();
+        },
       },
       policy: () => owner.policy,
       ledgerHealth: (fault) => health.tell('ledger', fault),

@@ -44,7 +44,7 @@ export class FileWrite {
     const { stdin } = context;
     if (stdin === undefined) {
       throw new PalyraError('invalid_argument', 'there is nothing to write: the content comes as standard input', {
-        hint: 'palyra nodes write NODE PATH --from FILE',
+        hint: 'make the request with "stdin_mode": "stream" and send the content to its stdin',
       });
     }
     const target = await this.#target();
