@@ -9,6 +9,8 @@ const NAMES = { 1: 'stdout', 2: 'stderr' } as const;
 export class ScriptedUplink implements RequestUplink {
   readonly frames: NodeFrame[] = [];
   readonly bulks = new Map<string, StreamEvents<BulkFromDaemon>>();
+  /** What goes out on bulk streams is lost on the way. */
+  losesBulk = false;
   readonly received = new Map<string, { stdout: Buffer; stderr: Buffer }>();
   #grown = Promise.withResolvers<void>();
 
@@ -20,9 +22,10 @@ export class ScriptedUplink implements RequestUplink {
 
   openBulk(requestId: string, events: StreamEvents<BulkFromDaemon>): BulkStream {
     this.bulks.set(requestId, events);
+    const lost = this.losesBulk;
     return {
       send: async (message: BulkFromNode) => {
-        if (message.output) this.#output(message.output);
+        if (message.output && !lost) this.#output(message.output);
         this.#wake();
       },
       end: () => undefined,

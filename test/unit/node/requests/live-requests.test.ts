@@ -148,6 +148,21 @@ test('bulk output is held by credit, and comes whole through a session that ends
   await stopped(requests);
 });
 
+test('a bulk stream that breaks alone is opened again, and what was lost on it comes once more', async (t) => {
+  const { requests, uplink } = await opened(t);
+  const asked = order(['head', '-c', '300000', '/dev/zero']);
+  uplink.losesBulk = true;
+  requests.dispatch(asked);
+  await uplink.untilResult(asked.request_id);
+  const bulk = uplink.bulks.get(asked.request_id);
+  assert.ok(bulk !== undefined && uplink.of(asked.request_id).stdout.length < 300_000);
+  uplink.losesBulk = false;
+  bulk.ended(new Error('broken'));
+  await uplink.until(() => uplink.of(asked.request_id).stdout.length === 300_000);
+  assert.notEqual(uplink.bulks.get(asked.request_id), bulk);
+  await stopped(requests);
+});
+
 test('a cancel and a timeout end the whole tree; both are told as what they are', async (t) => {
   const { requests, uplink } = await opened(t);
   const cancelled = order(['sh', '-c', 'sleep 300 & sleep 300']);
