@@ -9,7 +9,7 @@ const NONCE_BYTES = 32;
 const HELLO_MS = 5_000;
 
 /**
- * Lets the daemon prove over this very connection that it knows the token, before the token is sent: any user of the
+ * Lets the daemon prove over this very connection that it knows the token, before the token is sent: every user of the
  * machine may listen on a free loopback port. Errors: `daemon_not_proven`, `not_a_palyra_daemon`, `unauthenticated`
  * for a token with a typing error.
  */

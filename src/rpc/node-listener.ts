@@ -19,7 +19,7 @@ import type { WireSchema } from './schema.ts';
 
 export interface NodeListenerOptions {
   readonly host: string;
-  /** 0: any free port. */
+  /** 0: whichever port is free. */
   readonly port: number;
   readonly schema: WireSchema;
   readonly serverIdentity: ServerIdentity;

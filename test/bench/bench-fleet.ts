@@ -7,10 +7,7 @@ import { deviceFiles, RawDaemon } from './raw-daemon.ts';
 import type { RawDial, RawOrders } from './raw-node.ts';
 import { SlowSync } from './slow-sync.ts';
 import type { SubjectOrders } from './subject.ts';
-
-export interface Ends {
-  after(end: () => Promise<void>): void;
-}
+import type { Ends } from './with-ends.ts';
 
 export interface BenchPlace {
   readonly binary: string;
@@ -36,6 +33,7 @@ export async function measuredFleet(
 ): Promise<MeasuredFleet> {
   const fleet = await PairedFleet.start(t, { program: [binary], name: 'bench-1', readRoot });
   const disk = realDisk ? undefined : SlowSync.make(folder);
+  t.after(() => Promise.resolve(disk?.close()));
   await fleet.daemon?.stop();
   const subject = startSubject(t, fleet.daemonHome, fleet.nodeAddress, disk);
   await subject.ask('connected', { nodes: 1 });

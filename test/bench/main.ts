@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { PairedFleet } from '../support/paired-fleet.ts';
 import { type BenchPlace, benchFleet, measuredFleet } from './bench-fleet.ts';
 import { dispatchFigures, warmUpDispatch } from './dispatch.ts';
 import { type Figure, rowsOf, tableOf } from './figures.ts';
@@ -14,6 +15,7 @@ import { fillHistory, historyFigures } from './history.ts';
 import { readFigures } from './reads.ts';
 import { idleMemoryFigures, startUpFigures } from './start-up.ts';
 import { streamFigures } from './streams.ts';
+import { type Ends, withEnds } from './with-ends.ts';
 
 const BINARY = join(import.meta.dirname, '../../dist/palyra');
 const RAM = '/dev/shm';
@@ -24,11 +26,7 @@ const HISTORY_ROWS = 100_000;
 const NODES = 1_000;
 
 /** Makes what its rounds need, which ends with the group; gives what one round is. */
-type Group = (
-  place: BenchPlace,
-  t: { after(end: () => Promise<void>): void },
-  full: boolean,
-) => Promise<() => Promise<readonly Figure[]>>;
+type Group = (place: BenchPlace, t: Ends, full: boolean) => Promise<() => Promise<readonly Figure[]>>;
 
 const GROUPS: Readonly<Record<string, Group>> = {
   async dispatch(place, t) {
@@ -48,8 +46,8 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   streams: (place, _t, full) => Promise.resolve(() => streamFigures(place, full ? 10 * NODES : NODES)),
   'start-up': async (place, t) => {
-    const { fleet } = await measuredFleet(t, place);
-    return () => Promise.resolve(startUpFigures(place.binary, fleet.nodeHome));
+    const { nodeHome } = await PairedFleet.start(t, { program: [place.binary], readRoot: place.readRoot });
+    return () => Promise.resolve(startUpFigures(place.binary, nodeHome));
   },
   memory: (place) => Promise.resolve(() => idleMemoryFigures(place)),
 };
@@ -80,16 +78,13 @@ try {
   for (const name of options.only) {
     const group = GROUPS[name];
     if (group === undefined) throw new Error(`no group ${name}: ${Object.keys(GROUPS).join(', ')}`);
-    const ends: (() => Promise<void>)[] = [];
-    try {
-      const round = await group(place, { after: (end) => void ends.push(end) }, options.full);
+    await withEnds(async (t) => {
+      const round = await group(place, t, options.full);
       for (let number = 1; number <= ROUNDS; number += 1) {
         say(`${name}, round ${number} of ${ROUNDS}\n`);
         figures.push(...(await round()));
       }
-    } finally {
-      for (const end of ends.reverse()) await end();
-    }
+    });
   }
 } finally {
   for (const made of [folder, readRoot]) rmSync(made, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 const CONTROL_BYTES = 16;
@@ -17,7 +17,9 @@ export class SlowSync {
   }
 
   /** Undefined where there is no C compiler: then the real disk is what is measured. */
-  static make(folder: string): SlowSync | undefined {
+  static make(place: string): SlowSync | undefined {
+    // Its own: a library that a process has loaded must not be written again.
+    const folder = mkdtempSync(join(place, 'sync-'));
     const library = join(folder, 'slow-sync.so');
     const control = join(folder, 'slow-sync.control');
     try {

@@ -5,6 +5,7 @@ import { PairedFleet } from '../support/paired-fleet.ts';
 import { type BenchPlace, rssBytes } from './bench-fleet.ts';
 import type { Figure } from './figures.ts';
 import { median } from './measure.ts';
+import { withEnds } from './with-ends.ts';
 
 const STARTS = 15;
 const SETTLE_MS = 5_000;
@@ -48,17 +49,12 @@ const memory = (target: string, bytes: number, limit: number): Figure => ({
 });
 
 /** Of a daemon and a node host that have just met and do nothing. */
-export async function idleMemoryFigures({ binary, readRoot }: BenchPlace): Promise<Figure[]> {
-  const ends: (() => Promise<void>)[] = [];
-  try {
-    const t = { after: (end: () => Promise<void>) => void ends.push(end) };
+export const idleMemoryFigures = ({ binary, readRoot }: BenchPlace): Promise<Figure[]> =>
+  withEnds(async (t) => {
     const { daemon, node } = await PairedFleet.start(t, { program: [binary], name: 'bench-1', readRoot });
     await systemClock.sleep(SETTLE_MS);
     return [
       memory('RSS of an idle daemon', rssBytes(daemon?.cli.process.pid), 120),
       memory('RSS of an idle node host', rssBytes(node?.process.pid), 100),
     ];
-  } finally {
-    for (const end of ends.reverse()) await end();
-  }
-}
+  });

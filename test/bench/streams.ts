@@ -3,22 +3,21 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { enrolMany } from '../support/enrol-many.ts';
 import { PairedFleet } from '../support/paired-fleet.ts';
-import { type BenchPlace, type Ends, startSubject } from './bench-fleet.ts';
+import { type BenchPlace, startSubject } from './bench-fleet.ts';
 import { Child } from './child.ts';
 import type { Figure } from './figures.ts';
 import type { LeanOrders } from './lean-nodes.ts';
 import { deviceFiles } from './raw-daemon.ts';
 import type { RawServerOrders } from './raw-server.ts';
+import { withEnds } from './with-ends.ts';
 
 const PROCESSES = 4;
 const UNCOUNTED = 0.2;
 const KIB = 1024;
 
 /** One round; each starts servers of its own, since memory that was used once is not given back. */
-export async function streamFigures(place: BenchPlace, nodes: number): Promise<Figure[]> {
-  const ends: (() => Promise<void>)[] = [];
-  const t: Ends = { after: (end) => void ends.push(end) };
-  try {
+export const streamFigures = (place: BenchPlace, nodes: number): Promise<Figure[]> =>
+  withEnds(async (t) => {
     const fleet = await PairedFleet.start(t, { program: [place.binary], name: 'bench-1', readRoot: place.readRoot });
     await fleet.stopNode();
     await fleet.daemon?.stop();
@@ -72,7 +71,4 @@ export async function streamFigures(place: BenchPlace, nodes: number): Promise<F
         note: `${(ours / KIB).toFixed(1)} KiB; bare ${(theirs / KIB).toFixed(1)} KiB`,
       },
     ];
-  } finally {
-    for (const end of ends.reverse()) await end();
-  }
-}
+  });

@@ -9,19 +9,13 @@ import { type TestContext, test } from 'node:test';
 import { parseCode } from '../../src/pake/code.ts';
 import { DaemonProcess } from '../support/daemon-process.ts';
 import { eventually, PairedFleet } from '../support/paired-fleet.ts';
+import { refused } from '../support/refused.ts';
 import { skipUnless } from '../support/require.ts';
-import { AS_BUILT, type CliEnd, RunningCli, runCli } from '../support/run-cli.ts';
+import { AS_BUILT, RunningCli, runCli } from '../support/run-cli.ts';
 
 // Preloaded, not by its command: that one stays between us and what we must be able to kill.
 const FAKETIME = globSync('/usr/lib/*/faketime/libfaketime.so.1')[0];
 const isRoot = process.geteuid?.() === 0;
-
-function refused({ code, stderr }: CliEnd, exit: number, error: string): void {
-  assert.equal(code, exit, stderr);
-  assert.match(stderr, new RegExp(`\\[${error}\\]`));
-  assert.match(stderr, /hint: \S/, 'it says what to do');
-  assert.doesNotMatch(stderr, /\n\s+at /, 'no stack');
-}
 
 function scratch(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'palyra-errors-'));
@@ -79,18 +73,14 @@ test('two nodes of one name: an operator is asked which', async (t) => {
   });
   const approved = await fleet.operator(['pairing', 'approve', request.request_id]);
   const paired = await pairing.end;
-  // Either the name is refused there, or whoever names it is asked which one is meant.
   assert.equal(approved.code, 0, approved.stderr);
   assert.equal(paired.code, 0, paired.stderr);
   const asked = await fleet.operator(['nodes', 'describe', fleet.name]);
-  if (asked.code === 0) {
-    const { nodes } = await fleet.json<{ nodes: readonly { name: string }[] }>(['nodes', 'list']);
-    assert.equal(new Set(nodes.map(({ name }) => name)).size, 2, 'the second one got a name of its own');
-  } else {
-    refused(asked, 7, 'ambiguous_name');
-    assert.match(asked.stderr, new RegExp(fleet.deviceId));
-    refused(await fleet.operator(['nodes', 'exec', fleet.name, '--', 'true']), 125, 'ambiguous_name');
-  }
+  refused(asked, 7, 'ambiguous_name');
+  assert.match(asked.stderr, new RegExp(fleet.deviceId));
+  refused(await fleet.operator(['nodes', 'exec', fleet.name, '--', 'true']), 125, 'ambiguous_name');
+  const { device_id: found } = await fleet.json<{ device_id: string }>(['nodes', 'describe', fleet.deviceId]);
+  assert.equal(found, fleet.deviceId, 'its id is clear');
 });
 
 test('another daemon at the address: the node believes nothing of it', async (t) => {
@@ -109,9 +99,14 @@ test('another daemon at the address: the node believes nothing of it', async (t)
   assert.equal(status.code, 4, status.stderr);
 });
 
-for (const offset of ['+15m', '-15m', '+2d', '-2d']) {
-  const near = offset.endsWith('m');
-  test(`row 30: with a clock that is wrong by ${offset} a node ${near ? 'pairs and works' : 'does too, or is told why not'}`, {
+// The certificate of the daemon is back-dated by less than two days, and lasts longer.
+for (const [offset, works] of [
+  ['+15m', true],
+  ['-15m', true],
+  ['+2d', true],
+  ['-2d', false],
+] as const) {
+  test(`row 30: with a clock that is wrong by ${offset} a node ${works ? 'pairs and works' : 'is told that it is'}`, {
     skip: skipUnless(FAKETIME !== undefined, 'needs faketime: apt-get install faketime'),
     timeout: 60_000,
   }, async (t) => {
@@ -132,9 +127,8 @@ for (const offset of ['+15m', '-15m', '+2d', '-2d']) {
     const request = requests.find(({ state }) => state === 'pending_approval');
     if (request !== undefined) await fleet.operator(['pairing', 'approve', request.request_id]);
     const paired = await ended;
-    if (paired.code !== 0 && !near) {
+    if (!works) {
       refused(paired, 4, 'clock_skew');
-      t.diagnostic('refused as clock_skew');
       return;
     }
     assert.equal(paired.code, 0, paired.stderr);
@@ -144,7 +138,6 @@ for (const offset of ['+15m', '-15m', '+2d', '-2d']) {
     const exec = ['nodes', 'exec', 'late', '--queue-ttl', '30s', '--timeout', '20s', '--', 'echo', 'on time'];
     const ran = await fleet.operator(exec);
     assert.equal(ran.stdout.toString(), 'on time\n', ran.stderr);
-    t.diagnostic('paired and ran');
   });
 }
 

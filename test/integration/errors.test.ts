@@ -5,13 +5,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { PairedFleet } from '../support/paired-fleet.ts';
-import { type CliEnd, FROM_SOURCES } from '../support/run-cli.ts';
-
-function refused({ code, stderr }: CliEnd, exit: number, error: string): void {
-  assert.equal(code, exit, stderr);
-  assert.match(stderr, new RegExp(`\\[${error}\\]`));
-  assert.match(stderr, /hint: \S/, 'it says what to do');
-}
+import { refused } from '../support/refused.ts';
+import { FROM_SOURCES } from '../support/run-cli.ts';
 
 test('bad input is refused clearly and changes nothing', async (t) => {
   const fleet = await PairedFleet.start(t, { program: FROM_SOURCES });

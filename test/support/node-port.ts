@@ -14,7 +14,7 @@ import { makeLogger } from '../../src/kernel/log.ts';
 import type { DaemonFrame } from '../../src/rpc/frames.ts';
 import { connectNode, type NodeConnection, type NodeStream } from '../../src/rpc/node-client.ts';
 import { loadWireSchema, type WireSchema } from '../../src/rpc/schema.ts';
-import type { CapabilityRequestRow } from '../../src/store/schema.ts';
+import type { RequestView } from '../../src/wire/views.ts';
 import { type EnrolledDevice, enrolMany } from './enrol-many.ts';
 
 const BOOT_ID = '5c1a7c57-3b6e-4a0e-8d7e-2f7a1f5d9f10';
@@ -100,8 +100,8 @@ export class NodePort {
     return requestId;
   }
 
-  request(requestId: string): Promise<CapabilityRequestRow> {
-    return this.operator.call<CapabilityRequestRow>('GET', `/api/v1/requests/${requestId}`);
+  request(requestId: string): Promise<RequestView> {
+    return this.operator.call<RequestView>('GET', `/api/v1/requests/${requestId}`);
   }
 
   revoke(at: number): Promise<unknown> {

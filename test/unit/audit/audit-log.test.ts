@@ -9,7 +9,10 @@ import { START } from '../../support/identity-home.ts';
 
 const ENTRY = { actor: 'operator:a', source: 'unix', action: 'request.accepted', subject: 'r', outcome: 'queued' };
 
-/** The first row that does not follow from the one before, by the rule as the documentation gives it. */
+/**
+ * The first row that does not follow from the one before. The rule stands here once more on purpose: a check that shared
+ * the code of the writer would share its mistakes.
+ */
 function firstBreak(rows: readonly AuditRow[]): number | undefined {
   let before = '0'.repeat(64);
   for (const [at, row] of rows.entries()) {

@@ -151,7 +151,8 @@ test('whatever a device says instead of frames, it alone is refused, and with a 
     }
     stream.end();
     const error = await ended;
-    const verdict = error instanceof PalyraError ? error.code : 'no error';
+    assert.ok(error instanceof PalyraError, `seed ${seed}, round ${round}: it ended in order`);
+    const verdict = error.code;
     // What does not even decode is refused by the transport itself.
     const undecoded = /Error deserializing request/.test(String(error));
     assert.ok(verdict !== 'internal' || undecoded, `seed ${seed}, round ${round}: ${String(error)}`);

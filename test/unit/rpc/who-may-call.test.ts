@@ -232,6 +232,6 @@ test('row 60: frames of an earlier stream and hellos of an earlier session chang
   await fresh.untilDispatched(marker);
   fresh.answer(marker);
   await fresh.until(({ result_ack: ack }) => ack?.request_id === marker);
-  const { state, output } = (await port.request(requestId)) as unknown as { state: string; output: unknown };
+  const { state, output } = await port.request(requestId);
   assert.deepEqual({ state, output }, { state: 'succeeded', output: 'true' });
 });
